@@ -1,0 +1,127 @@
+# Lectern: every verb on one page. `make help` says what each does.
+# Variables: CC, SAN=address|undefined|thread, V=1 (show commands), O (flags).
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+SAN   ?=
+O     ?= -O2 -g
+V     ?=
+BUILD ?= build$(if $(SAN),/$(SAN))
+Q     := $(if $(V),,@)
+
+comma := ,
+# address brings undefined along: one instrumented build finds both.
+SANFLAGS := $(if $(filter address,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined,$(if $(SAN),-fsanitize=$(SAN) $(if $(filter undefined,$(SAN)),-fno-sanitize-recover=undefined)))
+# Each warning has found a defect somewhere; a new one must earn its place.
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+        -Wmissing-prototypes -Wvla -Wpointer-arith -Wformat=2 -Wundef
+LIBS := libuv openssl libnghttp2 zlib yaml-0.1 jansson sqlite3 libcurl
+AVLIBS := libavcodec libavfilter libavutil libswscale libswresample
+
+CFLAGS  ?=
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD)
+ALL_CFLAGS = -std=gnu11 $(O) $(WARN) -fno-omit-frame-pointer -pthread \
+             $(SANFLAGS) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS)
+LIB_CFLAGS := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+LIB_LIBS   := $(shell pkg-config --libs $(LIBS) 2>/dev/null)
+AV_LIBS    := $(shell pkg-config --libs $(AVLIBS) 2>/dev/null)
+LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@
+
+SRC        := $(filter-out app/main.c,$(wildcard core/*/*.c ingest/*.c \
+              ingest/*/*.c transcode/*.c packager/*.c edge/*.c control/*.c \
+              cluster/*.c app/*.c app/*/*.c))
+WORKER_SRC := $(filter-out transcode/worker/main.c,$(wildcard transcode/worker/*.c))
+UNIT       := $(shell find tests/unit -name "*.c" 2>/dev/null | sort)
+PROTOCOL   := $(wildcard tests/protocol/*.c tests/protocol/*/*.c)
+FUZZ       := $(wildcard tests/fuzz/*.c)
+BENCH      := $(wildcard tests/bench/*.c)
+WEB        := $(shell find web -type f 2>/dev/null | sort)
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+bin = $(patsubst %.c,$(BUILD)/%,$(1))
+CORE   := $(BUILD)/liblectern.a
+WORKER := $(BUILD)/libworker.a
+WRAP   := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+# Tests of the child's parts, or that use codecs, link libav*.
+NEEDS_AV = $(if $(findstring transcode/worker,$@),$(WORKER) $(AV_LIBS))
+
+.PHONY: all objects run test unit protocol alloc-fail e2e sanitize bench soak \
+        fuzz lint format help deps clean programs
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/lectern $(BUILD)/lectern-transcode compile_commands.json
+
+$(BUILD)/lectern: $(BUILD)/app/main.o $(BUILD)/web_assets.o $(CORE)
+	@echo "  link  $@"
+	$(Q)$(LINK) $^ $(LIB_LIBS) -lm
+
+$(BUILD)/lectern-transcode: $(BUILD)/transcode/worker/main.o $(WORKER) $(CORE)
+	@echo "  link  $@"
+	$(Q)$(LINK) $^ $(AV_LIBS) $(LIB_LIBS) -lm
+
+$(CORE): $(call obj,$(SRC))
+$(WORKER): $(call obj,$(WORKER_SRC))
+$(CORE) $(WORKER):
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  cc    $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The pages travel inside the program.
+$(BUILD)/web_assets.c: web/embed.sh $(WEB)
+	@mkdir -p $(@D)
+	$(Q)sh web/embed.sh > $@
+$(BUILD)/web_assets.o: $(BUILD)/web_assets.c
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/harness.o $(CORE) $(WORKER)
+	$(Q)$(LINK) $(WRAP) $(filter %.o,$^) $(NEEDS_AV) $(CORE) -lcmocka $(LIB_LIBS) -lm
+$(BUILD)/tests/protocol/%: $(BUILD)/tests/protocol/%.o $(BUILD)/tests/harness.o $(CORE) $(WORKER)
+	$(Q)$(LINK) $(WRAP) $(filter %.o,$^) $(NEEDS_AV) $(CORE) -lcmocka $(LIB_LIBS) -lm
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(CORE)
+	@echo "  link  $@"
+	$(Q)$(LINK) $^ $(LIB_LIBS) -lm
+
+# --- verbs ------------------------------------------------------------------
+units: $(call bin,$(UNIT))
+protocols: $(call bin,$(PROTOCOL))
+
+unit: units ## unit tests (cmocka), file for file beside the rooms
+	$(Q)sh tests/run.sh unit $(call bin,$(UNIT))
+protocol: protocols ## protocol tests: bytes in, events out
+	$(Q)sh tests/run.sh protocol $(call bin,$(PROTOCOL))
+alloc-fail: units ## unit tests again, the n-th allocation failing
+	$(Q)sh tests/alloc_fail.sh $(call bin,$(UNIT))
+
+# Fuzz targets are built by clang with libFuzzer, each with the whole core.
+FUZZ_SECONDS ?= 30
+FUZZ_BUILD := build/fuzz
+fuzz: ## every fuzz target from its seeds, FUZZ_SECONDS (30) each
+	$(Q)$(MAKE) --no-print-directory CC=clang-14 BUILD=$(FUZZ_BUILD) WARN= \
+	    O="-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" \
+	    fuzz-targets
+	$(Q)sh tests/fuzz/run.sh $(FUZZ_BUILD) $(FUZZ_SECONDS) $(FUZZ)
+fuzz-targets: $(call bin,$(FUZZ))
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(CORE)
+	$(Q)$(LINK) -fsanitize=fuzzer $^ $(LIB_LIBS) -lm
+
+lint: ## include arrows, format, clang-tidy, cppcheck
+	$(Q)sh tests/lint/arrows.sh
+	$(Q)sh tests/lint/format.sh
+	$(Q)sh tests/lint/analyse.sh
+format: ## rewrite the sources as .clang-format says
+	$(Q)sh tests/lint/format.sh --fix
+
+compile_commands.json: Makefile $(SRC) $(WORKER_SRC)
+	$(Q)sh tests/lint/compile_commands.sh "$(CC) $(ALL_CFLAGS)" $(SRC) \
+	    $(WORKER_SRC) app/main.c transcode/worker/main.c > $@
+
+clean: ## remove what was built
+	$(Q)rm -rf build compile_commands.json
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

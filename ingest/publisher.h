@@ -1,0 +1,96 @@
+/* ingest/publisher.h — one live publisher of any protocol: the one rule for
+ * who may publish, whose timeline it is, takeover, and repair of timestamps.
+ * A protocol session makes a publisher, opens it with a key, hands it tracks
+ * and frames in the source's own time, and closes it.
+ *
+ * Lives on the session's loop. The stream it feeds may live on another: frames
+ * reach its bus by bus_post_*.
+ *
+ *   NEW ──open()──► ASKED ──ready──► LIVE ──close()/on_kicked──► CLOSED
+ *                     └────refused──────────────────────────────► CLOSED    */
+#ifndef INGEST_PUBLISHER_H
+#define INGEST_PUBLISHER_H
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/media/bus.h"
+#include "core/media/track.h"
+
+struct loop;
+struct metrics;
+struct publisher;
+
+enum { CHANNEL_NAME_MAX = 64, STREAM_KEY_MAX = 256 };
+
+/* What a key allows. */
+struct ingest_grant {
+    char channel[CHANNEL_NAME_MAX + 1];
+};
+
+/* What the roof (app) gives to ingest. */
+struct ingest_door {
+    /* Which channel is this key's? Any loop's thread; memory only; compares in
+     * constant time. 0 or ERR_DENIED. */
+    int (*authorise)(const char *key, struct ingest_grant *out, void *arg);
+    /* Asks for the channel's stream on behalf of p (which stays alive until it
+     * answered and p was detached). Answers with publisher_attached() or
+     * publisher_refused(), maybe from another thread, maybe at once. */
+    void (*attach)(struct publisher *p, void *arg);
+    /* p is leaving its stream; the door must not use p afterwards. Called on
+     * p's loop, once for each attach that was answered with attached. */
+    void (*detach)(struct publisher *p, void *arg);
+    void *arg;
+    struct metrics *metrics; /* may be NULL */
+};
+
+struct publisher_events {
+    void (*on_ready)(void *arg); /* publishing may start */
+    /* err: ERR_DENIED (key), ERR_BUSY (takeover guard), ERR_LIMIT …; the
+     * publisher is closed. */
+    void (*on_refused)(int err, void *arg);
+    /* Another publisher took over, or the operator stopped this one. */
+    void (*on_kicked)(const char *reason, void *arg);
+    void *arg;
+};
+
+/* protocol "rtmp", peer "host:port": copied, for logs. 0 or ERR_NOMEM. */
+int publisher_create(struct publisher **out, const struct ingest_door *door,
+                     struct loop *loop, const char *protocol, const char *peer,
+                     const struct publisher_events *events);
+/* Exactly one of on_ready and on_refused follows, maybe before this returns. */
+void publisher_open(struct publisher *p, const char *key);
+/* Takes *p and sets it NULL; NULL is fine. No event follows. reason is logged
+ * ("unpublish", "connection closed", "protocol error: …"). */
+void publisher_close(struct publisher **p, const char *reason);
+
+/* Media, once ready; before that ERR_ORDER. Slot: 0 .. 15, the protocol's own
+ * number of a track; the source track's id is TRACK_SOURCE_FIRST + slot.
+ * A second call for a slot with another config replaces the track.
+ * info: kind, codec, and what the protocol knows; size, rate and cadence are
+ * corrected from config (SPS, AudioSpecificConfig). 0, ERR_RANGE, ERR_SYNTAX
+ * (config), ERR_UNSUPPORTED (codec), ERR_NOMEM. */
+int publisher_track(struct publisher *p, int slot,
+                    const struct track_info *info, struct slice config);
+
+struct publisher_frame {
+    int slot;
+    bool key;
+    int64_t dts_us, pts_us; /* the source's own clock, unwrapped, any origin */
+    struct slice payload;   /* shared; framing as core/media/track.h says */
+};
+/* 0, ERR_ORDER (no track), ERR_NOMEM. Repairs are counted, not errors. */
+int publisher_frame(struct publisher *p, const struct publisher_frame *f);
+
+/* For the door's side. Any thread. */
+const struct ingest_grant *publisher_grant(const struct publisher *p);
+struct loop *publisher_loop(const struct publisher *p);
+const char *publisher_peer(const struct publisher *p);
+const char *publisher_protocol(const struct publisher *p);
+/* The answers to attach(). base_us: where on the bus's timeline this
+ * publisher's first frame lies; shares bus. */
+void publisher_attached(struct publisher *p, struct bus *bus, int64_t base_us);
+void publisher_refused(struct publisher *p, int err);
+/* Tells p, on its own loop, that it lost its place. */
+void publisher_kick(struct publisher *p, const char *reason);
+
+#endif

@@ -1,0 +1,24 @@
+/* tests/harness.h — what every unit test starts with: cmocka with its
+ * includes, and HARNESS_MAIN(tests). Run with LECTERN_ALLOC_FAIL=N, the N-th
+ * allocation of our own code in each test fails: the test may then fail by
+ * assertion, but must not crash (tests/alloc_fail.sh walks N). */
+#ifndef TESTS_HARNESS_H
+#define TESTS_HARNESS_H
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+int harness_run(const char *name, const struct CMUnitTest *tests, size_t n);
+
+#define HARNESS_MAIN(tests)                                                    \
+    int main(void)                                                             \
+    {                                                                          \
+        return harness_run(__FILE__, tests, sizeof(tests) / sizeof *(tests));  \
+    }
+
+#endif

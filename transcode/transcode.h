@@ -1,0 +1,34 @@
+/* transcode/transcode.h — room door: one source becomes a ladder.
+ * Reads the source tracks of a bus, decides the ladder and the segment
+ * boundaries, appends PLAN, MARKs, the passthrough rendition (the source's own
+ * payloads under a rendition id) and what a supervised lectern-transcode child
+ * makes of the rest. Lives on the bus's loop. The child never holds ingest up:
+ * what it is too slow for is dropped to the next keyframe. */
+#ifndef TRANSCODE_TRANSCODE_H
+#define TRANSCODE_TRANSCODE_H
+#include <stdint.h>
+
+#include "core/media/bus.h"
+
+struct metrics;
+struct transcode;
+
+enum channel_type { CHANNEL_STANDARD, CHANNEL_BASIC };
+enum latency_mode { LATENCY_LOW, LATENCY_NORMAL };
+
+struct transcode_conf {
+    enum channel_type type;    /* BASIC: passthrough only, no child */
+    enum latency_mode latency; /* LOW: 0.2 s parts, NORMAL: 0.5 s; 2 s segments
+                                  both */
+    uint64_t first_msn;        /* of the first mark */
+    const char *worker_path;   /* lectern-transcode; copied */
+    struct metrics *metrics;   /* may be NULL */
+};
+
+/* Gives a ladder working on bus until freed or BUS_END. 0 or ERR_NOMEM. */
+int transcode_create(struct transcode **out, struct bus *bus,
+                     const struct transcode_conf *conf);
+/* Ends the child (SIGKILL after 1 s). Takes *t; NULL is fine. */
+void transcode_free(struct transcode **t);
+
+#endif
