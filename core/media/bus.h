@@ -81,7 +81,7 @@ struct bus_conf {
 /* Gives a counted bus. 0, ERR_RANGE or ERR_NOMEM. */
 int bus_create(struct bus **out, const struct bus_conf *conf);
 struct bus *bus_ref(struct bus *b); /* any thread */
-void bus_unref(struct bus **b);     /* any thread; freed on its loop */
+void bus_unref(struct bus **b);     /* any thread */
 
 const struct bus_conf *bus_conf(const struct bus *b); /* any thread */
 struct loop *bus_loop(const struct bus *b);           /* any thread */
