@@ -12,8 +12,8 @@ typedef void loop_fn(void *arg);
 
 /* Gives a loop; index names it in logs and metrics. 0, ERR_NOMEM or ERR_IO. */
 int loop_create(struct loop **out, int index);
-/* The loop must not be running; open handles are closed first.
- * Takes *l; NULL is fine. */
+/* The loop must not be running. What is left in its mailbox is called, then
+ * open handles are closed. Takes *l; NULL is fine. */
 void loop_free(struct loop **l);
 
 /* Runs on the calling thread until loop_stop(). */
@@ -30,8 +30,9 @@ void loop_join(struct loop *l);
 
 uv_loop_t *loop_uv(struct loop *l);
 int loop_index(const struct loop *l);
-/* Monotonic µs, read when the loop last woke or loop_touch() was called. */
-int64_t loop_now(const struct loop *l);
+/* Monotonic µs, read once after the loop woke or loop_touch() was called. */
+int64_t loop_now(struct loop *l);
+void loop_touch(struct loop *l); /* after long work: read the clock again */
 /* Is the caller on l's thread? True before the loop first ran. */
 bool loop_is_here(const struct loop *l);
 

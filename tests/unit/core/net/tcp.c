@@ -1,0 +1,78 @@
+#include "tests/harness.h"
+
+#include <stdio.h>
+
+#include "core/base/err.h"
+#include "core/loop/loop.h"
+#include "core/net/tcp.h"
+
+static void test_addresses(void **state)
+{
+    static const struct {
+        const char *text;
+        int err;
+        const char *back, *host;
+        int is_loopback;
+    } cases[] = {
+        {"127.0.0.1:80", 0, "127.0.0.1:80", "127.0.0.1", 1},
+        {"[::1]:8080", 0, "[::1]:8080", "::1", 1},
+        {":65535", 0, "0.0.0.0:65535", "0.0.0.0", 0},
+        {"[::ffff:127.0.0.9]:1", 0, "127.0.0.9:1", "127.0.0.9", 1},
+        {"[2001:db8::7]:1", 0, "[2001:db8::7]:1", "2001:db8::7", 0},
+        {"127.0.0.1", ERR_SYNTAX, 0, 0, 0},
+        {"127.0.0.1:", ERR_SYNTAX, 0, 0, 0},
+        {"127.0.0.1:65536", ERR_RANGE, 0, 0, 0},
+        {"127.0.0.1:8x", ERR_SYNTAX, 0, 0, 0},
+        {"::1:80", ERR_SYNTAX, 0, 0, 0},
+        {"[::1:80", ERR_SYNTAX, 0, 0, 0},
+        {"localhost:80", ERR_SYNTAX, 0, 0, 0},
+        {"", ERR_SYNTAX, 0, 0, 0},
+        {"[]:", ERR_SYNTAX, 0, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sockaddr_storage a;
+        char text[ADDRESS_TEXT_MAX];
+        assert_int_equal(tcp_parse_address(cases[i].text, &a), cases[i].err);
+        if (cases[i].err) continue;
+        tcp_format_address(text, (struct sockaddr *)&a);
+        assert_string_equal(text, cases[i].back);
+        tcp_format_host(text, (struct sockaddr *)&a);
+        assert_string_equal(text, cases[i].host);
+        assert_int_equal(tcp_is_loopback((struct sockaddr *)&a),
+                         cases[i].is_loopback);
+    }
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    (void)listener, (void)status;
+}
+
+static void test_listening_and_sharing(void **state)
+{
+    uv_tcp_t first, second, third, fourth;
+    char text[ADDRESS_TEXT_MAX];
+    struct loop *l;
+
+    (void)state;
+    assert_int_equal(loop_create(&l, 0), 0);
+    assert_int_equal(tcp_listen(&first, l, "127.0.0.1:0", true, on_connection),
+                     0);
+    int port = tcp_bound_port(&first);
+    assert_true(port > 0);
+    snprintf(text, sizeof text, "127.0.0.1:%d", port);
+    assert_int_equal(tcp_listen(&second, l, text, true, on_connection), 0);
+    assert_int_equal(tcp_listen(&third, l, text, false, on_connection),
+                     ERR_BUSY);
+    assert_int_equal(tcp_listen(&fourth, l, "nowhere", false, on_connection),
+                     ERR_USAGE);
+    loop_free(&l);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_addresses),
+    cmocka_unit_test(test_listening_and_sharing),
+};
+HARNESS_MAIN(tests)
