@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs every unit test again with its 1st, 2nd, … allocation failing. A test
+# Runs every unit test program again with its 1st, 2nd, … allocation failing. A test
 # may then fail by assertion, but the code under it must not crash, loop or
 # break a rule of its own.
 # usage: tests/alloc_fail.sh PROGRAM...
@@ -7,7 +7,7 @@ set -u
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # The n-th for small n is where paths differ; further out every 7th.
-most=${ALLOC_FAIL_MOST:-200}
+most=${ALLOC_FAIL_MOST:-600}
 passed=0 failed=0
 for program; do
     n=1 last=1 bad=''

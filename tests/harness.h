@@ -1,7 +1,7 @@
 /* tests/harness.h — what every unit test starts with: cmocka with its
  * includes, and HARNESS_MAIN(tests). Run with LECTERN_ALLOC_FAIL=N, the N-th
- * allocation of our own code in each test fails: the test may then fail by
- * assertion, but must not crash (tests/alloc_fail.sh walks N). */
+ * allocation of the program fails (shared libraries keep theirs): a test may
+ * then fail by assertion, but must not crash (tests/alloc_fail.sh walks N). */
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
 #include <setjmp.h>
