@@ -6,6 +6,7 @@
  * what it is too slow for is dropped to the next keyframe. */
 #ifndef TRANSCODE_TRANSCODE_H
 #define TRANSCODE_TRANSCODE_H
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/media/bus.h"
@@ -22,7 +23,10 @@ struct transcode_conf {
                                   both */
     uint64_t first_msn;        /* of the first mark */
     const char *worker_path;   /* lectern-transcode; copied */
-    struct metrics *metrics;   /* may be NULL */
+    bool opus;     /* also an Opus rendition for WebRTC, outside the plan */
+    bool hardware; /* let the child use what really opens (probe) */
+    int64_t hint_gop_us;     /* transcode_gop_us() of last time; 0: unknown */
+    struct metrics *metrics; /* may be NULL */
 };
 
 /* Gives a ladder working on bus until freed or BUS_END. 0 or ERR_NOMEM. */
@@ -30,5 +34,9 @@ int transcode_create(struct transcode **out, struct bus *bus,
                      const struct transcode_conf *conf);
 /* Ends the child (SIGKILL after 1 s). Takes *t; NULL is fine. */
 void transcode_free(struct transcode **t);
+
+/* The longest span between the source's keyframes so far; 0: unknown. Handed
+ * to the next stream of the same channel it lets that one begin at once. */
+int64_t transcode_gop_us(const struct transcode *t);
 
 #endif

@@ -1,0 +1,276 @@
+#include "transcode/boundary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MEASURE_US = 1900000,    /* shorter than this may be a scene cut */
+    MEASURE_FPS_US = 500000, /* enough for the cadence alone */
+    GOP_MAX_US = 4100000,    /* longer and we rather encode */
+    GOP_WAIT_US = 4250000,
+    GOP_WAIT_BASIC_US = 10400000,
+    LATE_US = 400000, /* a segment may exceed its target by less than 0.5 s
+                         (EXTINF is rounded): less a margin */
+    TIGHT_US = 300000,
+    JITTER_US = 2000, /* timestamps rounded to ms by the way */
+};
+
+static int64_t to_us(int64_t ticks)
+{
+    return ticks * 1000000 / VIDEO_TIMESCALE;
+}
+
+int boundary_part_frames(uint32_t fps_num, uint32_t fps_den, int64_t goal_us)
+{
+    int64_t unit = (int64_t)fps_den * 1000000;
+    int64_t n = (goal_us * fps_num + unit / 2) / unit;
+
+    return n < 1 ? 1 : (int)n;
+}
+
+int64_t boundary_part_us(uint32_t fps_num, uint32_t fps_den, int64_t goal_us)
+{
+    int64_t n = boundary_part_frames(fps_num, fps_den, goal_us);
+
+    return (n * fps_den * 1000000 + fps_num - 1) / fps_num;
+}
+
+void boundary_init(struct boundary *b, const struct boundary_conf *conf)
+{
+    *b = (struct boundary){.conf = *conf, .next_msn = conf->first_msn};
+}
+
+void boundary_source(struct boundary *b, const struct boundary_source *s)
+{
+    b->source = *s;
+    if (s->must_encode && b->mode == BOUNDARY_FOLLOW && b->conf.may_encode)
+        b->mode = BOUNDARY_GRID;
+    boundary_break(b);
+}
+
+void boundary_break(struct boundary *b)
+{
+    b->anchored = false;
+    b->broken = b->needs_key = true;
+}
+
+void boundary_force(struct boundary *b)
+{
+    b->forced = b->mode == BOUNDARY_GRID;
+}
+
+void boundary_restart(struct boundary *b)
+{
+    b->mode = BOUNDARY_MEASURING;
+    b->gop_us = 0;
+    boundary_break(b);
+}
+
+static void put_mark(struct boundary *b, const struct boundary_frame *f,
+                     struct boundary_step *step)
+{
+    step->marked = true;
+    /* A break before anything was published breaks nothing. */
+    step->mark.discontinuity = (b->broken || step->switched) && b->marked;
+    step->mark.msn = b->next_msn++;
+    step->mark.pts = f->pts;
+    b->mark_pts = f->pts;
+    b->grid_pts = f->pts + b->conf.segment_us * VIDEO_TIMESCALE / 1000000;
+    b->marked = true;
+    b->broken = b->needs_key = b->forced = false;
+}
+
+/* --- cadence -------------------------------------------------------------- */
+
+static const struct {
+    uint32_t num, den;
+} usual[] = {{24000, 1001}, {24, 1}, {25, 1}, {30000, 1001}, {30, 1},
+             {48, 1},       {50, 1}, {60, 1}, {60000, 1001}, {15, 1},
+             {10, 1},       {5, 1},  {12, 1}, {20, 1},       {120, 1}};
+
+/* ticks for n frames: the nearest usual cadence within 0.6 %, else as is. */
+static void snap_fps(struct boundary *b, int64_t ticks, int64_t n)
+{
+    double fps = (double)n * VIDEO_TIMESCALE / (double)ticks;
+    double best = 0.006;
+
+    b->fps_num = (uint32_t)(fps * 1000 + 0.5);
+    b->fps_den = 1000;
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        double off = fps * usual[i].den / usual[i].num - 1;
+        if (off < 0) off = -off;
+        if (off >= best) continue;
+        best = off;
+        b->fps_num = usual[i].num;
+        b->fps_den = usual[i].den;
+    }
+}
+
+static void measure_fps(struct boundary *b)
+{
+    const struct boundary_source *s = &b->source;
+    int64_t ticks = b->seen > 1 ? b->seen_dts[b->seen - 1] - b->seen_dts[0] : 0;
+
+    if (ticks > 0) {
+        snap_fps(b, ticks, b->seen - 1);
+    } else {
+        b->fps_num = 30;
+        b->fps_den = 1;
+    }
+    if (!s->fps_num || !s->fps_den) return;
+    double said = (double)s->fps_num / s->fps_den;
+    double found = (double)b->fps_num / b->fps_den;
+    if (ticks <= 0 || (said < found * 1.02 && said > found * 0.98)) {
+        b->fps_num = s->fps_num;
+        b->fps_den = s->fps_den;
+    }
+}
+
+/* A source whose times were rounded to ms has parts a little over the exact
+ * length: the target must hold for those too. */
+static int64_t measured_part_us(const struct boundary *b)
+{
+    int64_t exact =
+        boundary_part_us(b->fps_num, b->fps_den, b->conf.part_goal_us);
+    int n = boundary_part_frames(b->fps_num, b->fps_den, b->conf.part_goal_us);
+    int64_t most = exact;
+
+    for (int i = 0; i + n < b->seen; i++) {
+        int64_t ticks = b->seen_dts[i + n] - b->seen_dts[i];
+        int64_t us = (ticks * 1000000 + VIDEO_TIMESCALE - 1) / VIDEO_TIMESCALE;
+        if (us > most && us <= exact + JITTER_US) most = us;
+    }
+    return most;
+}
+
+/* --- deciding ------------------------------------------------------------- */
+
+static void decide(struct boundary *b, enum boundary_mode mode,
+                   struct boundary_step *step)
+{
+    b->mode = mode;
+    b->needs_key = false; /* measuring began with one */
+    step->decided = true;
+    step->early = false;
+    if (b->planned) return;
+    b->planned = true;
+    measure_fps(b);
+    b->part_us = measured_part_us(b);
+    b->target_duration_s = (uint32_t)(b->conf.segment_us / 1000000);
+    if (mode != BOUNDARY_FOLLOW) return;
+    /* round(EXTINF) <= target with 0.1 s to spare */
+    int64_t whole = (b->gop_us + 600000) / 1000000;
+    if (whole > b->target_duration_s) b->target_duration_s = (uint32_t)whole;
+}
+
+static void grid(struct boundary *b, const struct boundary_frame *f,
+                 struct boundary_step *step)
+{
+    if (b->needs_key && !f->key) {
+        step->drop = true;
+        return;
+    }
+    if (!b->marked || b->broken || b->forced || f->pts >= b->grid_pts)
+        if (!b->marked || f->pts > b->mark_pts) put_mark(b, f, step);
+}
+
+/* True: decided by what the channel did last time. */
+static bool take_hint(struct boundary *b, struct boundary_step *step)
+{
+    int64_t hint = b->conf.hint_gop_us;
+
+    if (!hint || b->planned || !b->source.fps_num || !b->source.fps_den ||
+        b->source.must_encode)
+        return false;
+    b->gop_us = hint;
+    decide(b,
+           hint <= GOP_MAX_US || !b->conf.may_encode ? BOUNDARY_FOLLOW
+                                                     : BOUNDARY_GRID,
+           step);
+    return true;
+}
+
+static void anchor(struct boundary *b, const struct boundary_frame *f)
+{
+    b->anchored = true;
+    b->anchor_pts = b->key_pts = f->pts;
+    b->seen_dts[0] = f->dts;
+    b->seen = 1;
+}
+
+static void measure(struct boundary *b, const struct boundary_frame *f,
+                    struct boundary_step *step)
+{
+    bool may = b->conf.may_encode;
+    int64_t span, most = may ? GOP_WAIT_US : GOP_WAIT_BASIC_US;
+
+    step->drop = !b->anchored && !f->key;
+    if (step->drop) return;
+    step->early = f->key;
+    step->mark = (struct mark){b->next_msn, f->pts, false};
+    if (!b->anchored) {
+        anchor(b, f);
+        take_hint(b, step);
+        return;
+    }
+    if (b->seen < BOUNDARY_SEEN_MAX) b->seen_dts[b->seen++] = f->dts;
+    span = to_us(f->pts - b->anchor_pts);
+    if (f->key) {
+        int64_t gop = to_us(f->pts - b->key_pts);
+        if (gop > b->gop_us) b->gop_us = gop;
+        b->key_pts = f->pts;
+    }
+    if (b->source.must_encode && may) {
+        if (span >= MEASURE_FPS_US) decide(b, BOUNDARY_GRID, step);
+    } else if (f->key && span >= MEASURE_US) {
+        bool usable = b->gop_us <= GOP_MAX_US || !may;
+        decide(b, usable ? BOUNDARY_FOLLOW : BOUNDARY_GRID, step);
+    } else if (span > most) {
+        b->gop_us = span;
+        decide(b, may ? BOUNDARY_GRID : BOUNDARY_FOLLOW, step);
+    }
+}
+
+static void follow(struct boundary *b, const struct boundary_frame *f,
+                   struct boundary_step *step)
+{
+    int64_t target = (int64_t)b->target_duration_s * 1000000;
+    int64_t span = to_us(f->pts - b->mark_pts);
+
+    if (f->key) {
+        int64_t gop = to_us(f->pts - b->key_pts);
+        if (b->marked && !b->broken && gop > b->gop_us) b->gop_us = gop;
+        b->key_pts = f->pts;
+        /* Would the next keyframe come too late? Then here. */
+        if (!b->marked || b->broken || span + b->gop_us > target + TIGHT_US)
+            put_mark(b, f, step);
+        return;
+    }
+    if (!b->marked || b->broken) {
+        step->drop = true;
+        return;
+    }
+    if (span < target + LATE_US) return;
+    step->switched = true;
+    b->gop_us = span;
+    if (b->conf.may_encode) b->mode = BOUNDARY_GRID;
+    put_mark(b, f, step);
+    /* Nothing breaks when the source merely goes on without an IDR. */
+    if (!b->conf.may_encode) step->mark.discontinuity = false;
+}
+
+struct boundary_step boundary_feed(struct boundary *b,
+                                   const struct boundary_frame *f)
+{
+    struct boundary_step step = {0};
+
+    switch (b->mode) {
+    case BOUNDARY_MEASURING:
+        measure(b, f, &step);
+        if (step.decided && b->mode == BOUNDARY_GRID) grid(b, f, &step);
+        break;
+    case BOUNDARY_FOLLOW: follow(b, f, &step); break;
+    case BOUNDARY_GRID: grid(b, f, &step); break;
+    }
+    return step;
+}

@@ -1,0 +1,196 @@
+#include "transcode/ladder.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    LOW_LINES = 480,  /* rungs up to here show at most 30 frames a second */
+    TOP_LINES = 1080, /* what we encode ourselves is never larger */
+    SMALLEST_SIDE = 16,
+    AUDIO_RATE = 48000,
+    AUDIO_BPS = 128000,
+    OPUS_BPS = 96000,
+};
+
+/* 30 frames a second of a camera; H.264 Main at "superfast". */
+static const struct {
+    uint8_t id;
+    uint32_t lines, bps;
+} table[] = {
+    {LADDER_1080P, 1080, 5000000}, {LADDER_720P, 720, 2800000},
+    {LADDER_480P, 480, 1200000},   {LADDER_360P, 360, 700000},
+    {LADDER_160P, 160, 250000},
+};
+enum { TABLE_SIZE = sizeof table / sizeof *table };
+
+static uint32_t short_side(const struct track_info *v)
+{
+    return v->width < v->height ? v->width : v->height;
+}
+
+static uint32_t even(uint64_t n)
+{
+    return (uint32_t)((n + 1) / 2 * 2);
+}
+
+/* More frames cost more, though less than in proportion. */
+static uint32_t rate_for(uint32_t lines, uint32_t fps)
+{
+    uint32_t bps = table[TABLE_SIZE - 1].bps;
+
+    for (int i = TABLE_SIZE - 1; i >= 0; i--)
+        if (lines >= table[i].lines * 9 / 10) bps = table[i].bps;
+    return fps > 35 ? bps + bps / 2 : bps;
+}
+
+static struct ladder_rung *add(struct ladder *l, uint8_t id, const char *name)
+{
+    struct ladder_rung *r = &l->rungs[l->count++];
+
+    *r = (struct ladder_rung){.frame_step = 1};
+    r->info.id = id;
+    snprintf(r->info.name, sizeof r->info.name, "%s", name);
+    return r;
+}
+
+static uint32_t step_for(uint32_t lines, uint32_t fps)
+{
+    return lines <= LOW_LINES && fps > 35 ? (fps + 29) / 30 : 1;
+}
+
+static void add_video(struct ladder *l, uint8_t id, uint32_t lines,
+                      const struct track_info *v)
+{
+    uint32_t side = short_side(v);
+    uint32_t fps = v->fps_den ? (v->fps_num + v->fps_den / 2) / v->fps_den : 30;
+    char name[TRACK_NAME_MAX];
+
+    snprintf(name, sizeof name, "%up", lines);
+    struct ladder_rung *r = add(l, id, name);
+    struct track_info *t = &r->info;
+    r->frame_step = step_for(lines, fps);
+    t->kind = TRACK_VIDEO;
+    t->codec = CODEC_H264;
+    t->timescale = VIDEO_TIMESCALE;
+    t->width = even((uint64_t)v->width * lines / side);
+    t->height = even((uint64_t)v->height * lines / side);
+    t->fps_num = v->fps_num;
+    t->fps_den = v->fps_den * r->frame_step;
+    t->bitrate_bps = rate_for(lines, fps / r->frame_step);
+    snprintf(t->language, sizeof t->language, "und");
+}
+
+static void add_source(struct ladder *l, uint8_t id, const char *name,
+                       const struct track_info *source)
+{
+    struct ladder_rung *r = add(l, id, name);
+    struct track_info was = r->info;
+
+    r->info = *source;
+    r->info.id = id;
+    memcpy(r->info.name, was.name, sizeof was.name);
+    r->info.passthrough = true;
+}
+
+static void choose_video(struct ladder *l, const struct ladder_conf *conf,
+                         const struct track_info *v)
+{
+    uint32_t side = short_side(v), lines = side;
+    bool sized = side >= SMALLEST_SIDE;
+    char name[TRACK_NAME_MAX];
+
+    if (conf->type == CHANNEL_BASIC || !conf->encode_top) {
+        snprintf(name, sizeof name, "%up", sized ? side : 0);
+        add_source(l, LADDER_TOP, sized ? name : "source", v);
+    } else if (sized) {
+        if (lines > TOP_LINES) lines = TOP_LINES;
+        add_video(l, LADDER_TOP, lines & ~1U, v);
+    }
+    if (conf->type == CHANNEL_BASIC || !sized) return;
+    for (int i = 0; i < TABLE_SIZE; i++)
+        if (table[i].lines * 10 <= lines * 9)
+            add_video(l, table[i].id, table[i].lines, v);
+}
+
+static void add_audio(struct ladder *l, uint8_t id, const char *name,
+                      enum codec codec, const struct track_info *source)
+{
+    struct track_info *t = &add(l, id, name)->info;
+
+    t->kind = TRACK_AUDIO;
+    t->codec = codec;
+    t->timescale = t->sample_rate = AUDIO_RATE;
+    t->channels = source->channels == 1 && codec == CODEC_AAC ? 1 : 2;
+    t->bitrate_bps =
+        codec == CODEC_AAC ? AUDIO_BPS / (3 - t->channels) : OPUS_BPS;
+    memcpy(t->language, source->language, sizeof t->language);
+}
+
+static void choose_audio(struct ladder *l, const struct ladder_conf *conf,
+                         const struct ladder_source *s)
+{
+    bool basic = conf->type == CHANNEL_BASIC;
+
+    if (s->audio_plain || basic)
+        add_source(l, LADDER_AUDIO, "audio", &s->audio);
+    else
+        add_audio(l, LADDER_AUDIO, "audio", CODEC_AAC, &s->audio);
+    if (!conf->opus) return;
+    if (s->audio.codec == CODEC_OPUS)
+        add_source(l, LADDER_OPUS, "opus", &s->audio);
+    else
+        add_audio(l, LADDER_OPUS, "opus", CODEC_OPUS, &s->audio);
+}
+
+void ladder_choose(struct ladder *out, const struct ladder_conf *conf,
+                   const struct ladder_source *source)
+{
+    *out = (struct ladder){0};
+    if (source->has_video) choose_video(out, conf, &source->video);
+    if (source->has_audio) choose_audio(out, conf, source);
+}
+
+const struct ladder_rung *ladder_find(const struct ladder *l, uint8_t id)
+{
+    for (int i = 0; i < l->count; i++)
+        if (l->rungs[i].info.id == id) return &l->rungs[i];
+    return NULL;
+}
+
+void ladder_remove(struct ladder *l, uint8_t id)
+{
+    int kept = 0;
+
+    for (int i = 0; i < l->count; i++)
+        if (l->rungs[i].info.id != id) l->rungs[kept++] = l->rungs[i];
+    l->count = kept;
+}
+
+const struct ladder_rung *ladder_dearest(const struct ladder *l)
+{
+    const struct ladder_rung *dearest = NULL;
+    int video = 0;
+
+    for (int i = 0; i < l->count; i++) {
+        const struct ladder_rung *r = &l->rungs[i];
+        if (r->info.kind != TRACK_VIDEO) continue;
+        video++;
+        if (!dearest && !r->info.passthrough) dearest = r;
+    }
+    return video > 1 ? dearest : NULL;
+}
+
+bool ladder_needs_child(const struct ladder *l)
+{
+    for (int i = 0; i < l->count; i++)
+        if (!l->rungs[i].info.passthrough) return true;
+    return false;
+}
+
+void ladder_list(const struct ladder *l, struct plan *out)
+{
+    out->rendition_count = 0;
+    for (int i = 0; i < l->count; i++)
+        if (l->rungs[i].info.id != LADDER_OPUS)
+            out->rendition_ids[out->rendition_count++] = l->rungs[i].info.id;
+}

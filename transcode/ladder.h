@@ -1,0 +1,69 @@
+/* transcode/ladder.h — which renditions a source becomes, and why.
+ * Pure: no I/O, no clock, no log. Any thread.
+ *
+ * Rules: never upscaled; even sizes that keep the aspect; a rung is named by
+ * its short side, so that portrait has the same names; the top rung is the
+ * source itself where it can be; rungs of 480 lines and less show at most
+ * 30 frames a second, every n-th of the source's. */
+#ifndef TRANSCODE_LADDER_H
+#define TRANSCODE_LADDER_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/media/bus.h"
+#include "core/media/track.h"
+#include "transcode/transcode.h"
+
+enum { LADDER_RUNGS_MAX = 8 };
+
+/* A rung keeps its id and name for the life of the stream. */
+enum ladder_id {
+    LADDER_TOP = TRACK_RENDITION_FIRST, /* the source's size */
+    LADDER_1080P,
+    LADDER_720P,
+    LADDER_480P,
+    LADDER_360P,
+    LADDER_160P,
+    LADDER_AUDIO = TRACK_RENDITION_FIRST + 16, /* AAC-LC */
+    LADDER_OPUS, /* for WebRTC; no part of the plan */
+};
+
+struct ladder_source {
+    bool has_video, has_audio;
+    struct track_info video, audio;
+    bool audio_plain; /* AAC-LC with one or two channels: usable as it is */
+};
+
+struct ladder_conf {
+    enum channel_type type;
+    bool encode_top; /* the source's keyframes are of no use */
+    bool opus;       /* WebRTC is served too */
+};
+
+struct ladder_rung {
+    struct track_info info;
+    uint32_t frame_step; /* every n-th frame of the source */
+};
+
+struct ladder {
+    struct ladder_rung rungs[LADDER_RUNGS_MAX]; /* best video first, then
+                                                   audio, then Opus */
+    int count;
+};
+
+void ladder_choose(struct ladder *out, const struct ladder_conf *conf,
+                   const struct ladder_source *source);
+
+/* NULL if it is not there. */
+const struct ladder_rung *ladder_find(const struct ladder *l, uint8_t id);
+/* Forgets a rung; fine if it is not there. */
+void ladder_remove(struct ladder *l, uint8_t id);
+/* The transcoded video rung that costs most and may go: something to watch
+ * stays. NULL if there is none. */
+const struct ladder_rung *ladder_dearest(const struct ladder *l);
+/* Is there a rung that is not the source's own bytes? */
+bool ladder_needs_child(const struct ladder *l);
+/* The part of a plan that the ladder knows. */
+void ladder_list(const struct ladder *l, struct plan *out);
+
+#endif
