@@ -1,0 +1,121 @@
+#include "tests/harness.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "control/store.h"
+#include "core/base/err.h"
+
+static char dir[64];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    snprintf(dir, sizeof dir, "/tmp/lectern-store-XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+    static const char *const names[] = {"", "-wal", "-shm"};
+    char path[128];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/lectern.db%s", dir, names[i]);
+        unlink(path);
+    }
+    rmdir(dir);
+    return 0;
+}
+
+static struct channel sample(const char *name)
+{
+    struct channel c = {.type = "STANDARD", .latency = "LOW"};
+
+    snprintf(c.name, sizeof c.name, "%s", name);
+    key_hash(c.key_hash, name);
+    return c;
+}
+
+static void collect(const struct channel *c, void *arg)
+{
+    strcat(arg, c->name);
+    strcat(arg, " ");
+}
+
+static void test_channels_survive_reopening(void **state)
+{
+    struct store_db *db = NULL;
+    char why[256] = "", names[256] = "";
+    struct channel b = sample("b"), a = sample("a");
+
+    (void)state;
+    assert_int_equal(store_db_open(&db, dir, why), 0);
+    int first = store_db_add(db, &b), second = store_db_add(db, &a),
+        again = store_db_add(db, &a);
+    store_db_close(&db);
+    assert_int_equal(first, 0);
+    assert_int_equal(second, 0);
+    assert_int_equal(again, ERR_EXISTS);
+    assert_int_equal(store_db_open(&db, dir, why), 0);
+    int err = store_db_each(db, collect, names);
+    int removed = store_db_remove(db, "a"), gone = store_db_remove(db, "a");
+    store_db_close(&db);
+    assert_int_equal(err, 0);
+    assert_string_equal(names, "a b ");
+    assert_int_equal(removed, 0);
+    assert_int_equal(gone, ERR_NOTFOUND);
+}
+
+static void test_another_handle_is_noticed(void **state)
+{
+    struct store_db *one = NULL, *two = NULL;
+    char why[256] = "";
+    struct channel c = sample("seen");
+
+    (void)state;
+    assert_int_equal(store_db_open(&one, dir, why), 0);
+    if (store_db_open(&two, dir, why)) {
+        store_db_close(&one);
+        fail();
+    }
+    int64_t before = store_db_version(one);
+    store_db_add(two, &c);
+    int64_t after = store_db_version(one);
+    store_db_close(&one);
+    store_db_close(&two);
+    assert_int_not_equal(before, after);
+}
+
+static void test_names_are_checked(void **state)
+{
+    (void)state;
+    assert_int_equal(channel_check_name("math-101_b"), 0);
+    assert_int_equal(channel_check_name(""), ERR_RANGE);
+    assert_int_equal(channel_check_name("../x"), ERR_RANGE);
+    assert_int_equal(channel_check_name("Math"), ERR_RANGE);
+    assert_int_equal(
+        channel_check_name("0123456789012345678901234567890123456789"
+                           "0123456789012345678901234"),
+        ERR_RANGE);
+}
+
+static void test_a_missing_folder_is_a_sentence(void **state)
+{
+    struct store_db *db = NULL;
+    char why[256] = "";
+
+    (void)state;
+    assert_int_equal(store_db_open(&db, "/nonexistent/here", why), ERR_IO);
+    assert_non_null(strstr(why, "/nonexistent/here/lectern.db: "));
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+static const struct CMUnitTest tests[] = {
+    CASE(test_channels_survive_reopening),
+    CASE(test_another_handle_is_noticed),
+    cmocka_unit_test(test_names_are_checked),
+    cmocka_unit_test(test_a_missing_folder_is_a_sentence),
+};
+HARNESS_MAIN(tests)
