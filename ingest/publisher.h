@@ -90,7 +90,13 @@ const char *publisher_protocol(const struct publisher *p);
  * publisher's first frame lies; shares bus. */
 void publisher_attached(struct publisher *p, struct bus *bus, int64_t base_us);
 void publisher_refused(struct publisher *p, int err);
-/* Tells p, on its own loop, that it lost its place. */
+/* Tells p that it lost its place: on_kicked follows on p's own loop, never
+ * before this returns, unless p is closed by then. reason is copied. Any
+ * thread, for whoever holds a reference or is between attach and detach. */
 void publisher_kick(struct publisher *p, const char *reason);
+/* For a door that hands p to another thread: p's memory lives until the last
+ * reference; a closed publisher takes answers and kicks without effect. */
+struct publisher *publisher_ref(struct publisher *p);
+void publisher_unref(struct publisher **p);
 
 #endif

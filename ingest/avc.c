@@ -1,0 +1,117 @@
+#include "ingest/avc.h"
+
+#include <string.h>
+
+#include "core/base/err.h"
+
+enum { CONFIG_BYTES_MAX = 65536 };
+
+void avc_source_release(struct avc_source *a)
+{
+    buf_unref(&a->config);
+}
+
+static int replace_config(struct avc_source *a, const struct h264_params *p,
+                          bool *changed)
+{
+    struct builder b;
+    struct buf *made;
+    int err;
+
+    builder_init(&b, CONFIG_BYTES_MAX);
+    h264_avcc_write(&b, p);
+    err = builder_seal(&b, &made);
+    if (err) return err;
+    *changed = !a->config || buf_len(a->config) != buf_len(made) ||
+               memcmp(buf_data(a->config), buf_data(made), buf_len(made)) != 0;
+    if (*changed) {
+        buf_unref(&a->config);
+        a->config = made;
+    } else {
+        buf_unref(&made);
+    }
+    return 0;
+}
+
+int avc_source_config(struct avc_source *a, const void *avcc, size_t len,
+                      bool *changed)
+{
+    struct h264_params p;
+    int err = h264_avcc_parse(&p, avcc, len);
+
+    if (!err) err = replace_config(a, &p, changed);
+    if (!err) a->framing = p.length_size;
+    return err;
+}
+
+/* Sets sent in band join those that are there; same id: replaced. */
+static int merge_params(struct avc_source *a, const struct h264_params *sent,
+                        bool *changed)
+{
+    struct h264_params p = {0};
+    int err = 0;
+
+    if (!sent->sps_count && !sent->pps_count) return 0;
+    if (a->config) h264_avcc_parse(&p, buf_data(a->config), buf_len(a->config));
+    for (int i = 0; i < sent->sps_count && !err; i++)
+        err = h264_params_add(&p, sent->sps[i]);
+    for (int i = 0; i < sent->pps_count && !err; i++)
+        err = h264_params_add(&p, sent->pps[i]);
+    if (err || !p.sps_count || !p.pps_count) return err;
+    return replace_config(a, &p, changed);
+}
+
+static int scan(struct avc_source *a, struct slice in, struct h264_unit *u)
+{
+    static const uint8_t start_code[4] = {0, 0, 0, 1};
+    int err = h264_scan(u, a->framing, in.data, in.len);
+
+    /* Some encoders put start codes where lengths belong. */
+    if (err != ERR_SYNTAX || a->framing != 4 || in.len < 5 ||
+        memcmp(in.data, start_code, 4) != 0)
+        return err;
+    err = h264_scan(u, H264_ANNEXB, in.data, in.len);
+    if (!err) a->framing = H264_ANNEXB;
+    return err;
+}
+
+static int make_payload(unsigned framing, const struct h264_unit *u,
+                        struct slice in, struct slice *out)
+{
+    struct builder b;
+    struct buf *packed;
+
+    if (!u->slices) {
+        *out = (struct slice){0};
+        return 0;
+    }
+    if (u->clean) {
+        *out = slice_ref(in);
+        return 0;
+    }
+    /* a NAL's length field may grow by 3, and an empty body holds no NAL */
+    builder_init(&b, in.len * 4 + 16);
+    h264_repack(&b, framing, in.data, in.len);
+    int err = builder_seal(&b, &packed);
+    if (!err) *out = slice_take(&packed);
+    return err;
+}
+
+int avc_source_unit(struct avc_source *a, struct slice in, bool says_key,
+                    struct avc_unit *out)
+{
+    struct h264_unit u;
+    struct avc_unit made = {0};
+    int err = scan(a, in, &u);
+
+    if (err) return err;
+    made.key = u.idr || (says_key && u.recovery);
+    if (made.key || !u.slices || !a->config)
+        err = merge_params(a, &u.params, &made.changed);
+    if (err) return err;
+    if (u.slices && !a->config) return ERR_ORDER;
+    err = make_payload(a->framing, &u, in, &made.payload);
+    if (err) return err;
+    *out = made;
+    return 0;
+}
