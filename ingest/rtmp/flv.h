@@ -1,0 +1,47 @@
+/* ingest/rtmp/flv.h — the bodies of RTMP audio and video messages.
+ * A message is opened and then gives its tags one after the other: the legacy
+ * form has one, the enhanced form (E-RTMP v2) may carry several tracks.
+ * Enhanced headers are recognised and named, not decoded yet: they come out
+ * as FLV_UNSUPPORTED with their FourCC.
+ * Pure; any thread. Spec: FLV 10.1 annex E.4; E-RTMP v2 "Enhanced Video". */
+#ifndef INGEST_RTMP_FLV_H
+#define INGEST_RTMP_FLV_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/bytes.h"
+#include "core/media/track.h"
+
+enum flv_kind {
+    FLV_IGNORED,     /* silence marker, command frame, end of sequence */
+    FLV_CONFIG,      /* the decoder's configuration record */
+    FLV_FRAME,       /* one access unit */
+    FLV_UNSUPPORTED, /* a codec or form we do not take; name says which */
+};
+
+struct flv_tag {
+    enum flv_kind kind;
+    enum codec codec;
+    uint8_t track; /* 0 but for multitrack messages */
+    bool key;      /* as the sender says */
+    bool enhanced;
+    int32_t cts_ms;      /* pts - dts */
+    const uint8_t *data; /* borrowed: config or payload */
+    size_t len;
+    char name[12]; /* codec as sent, for logs: "avc", "hvc1", "mp3" */
+};
+
+struct flv_reader {
+    struct reader bytes;
+    enum track_kind kind;
+    bool done;
+};
+
+/* kind: TRACK_VIDEO or TRACK_AUDIO, by the message's type. */
+void flv_open(struct flv_reader *r, enum track_kind kind, const void *data,
+              size_t len);
+/* 0; ERR_AGAIN when there are no more; ERR_SYNTAX (cut short). */
+int flv_next(struct flv_reader *r, struct flv_tag *out);
+
+#endif

@@ -1,0 +1,39 @@
+/* ingest/rtmp/server.h — sockets for RTMP sessions: one listener per loop with
+ * SO_REUSEPORT, caps, deadlines, and each session tied to a publisher.
+ * Lives on one loop. */
+#ifndef INGEST_RTMP_SERVER_H
+#define INGEST_RTMP_SERVER_H
+#include <stdint.h>
+
+#include "ingest/publisher.h"
+
+struct loop;
+struct metrics;
+struct rtmp_server;
+
+struct rtmp_server_limits {
+    int connections;             /* of this server; default 1000 */
+    int connections_per_address; /* default 64; loopback is not counted */
+};
+void rtmp_server_limits_default(struct rtmp_server_limits *out);
+
+struct rtmp_server_conf {
+    struct loop *loop;
+    const char *listen;             /* "host:port" */
+    const struct ingest_door *door; /* copied */
+    struct rtmp_server_limits limits;
+    struct metrics *metrics; /* may be NULL */
+};
+
+/* Gives a listening server. 0, ERR_NOMEM, ERR_RANGE (limits) or tcp_listen()'s
+ * errors. */
+int rtmp_server_create(struct rtmp_server **out,
+                       const struct rtmp_server_conf *conf);
+/* Stops listening at once, says goodbye to each publisher and closes; on_done
+ * (may be NULL) follows when all is gone. Takes *s and sets it NULL. */
+void rtmp_server_close(struct rtmp_server **s, void (*on_done)(void *arg),
+                       void *arg);
+int rtmp_server_port(const struct rtmp_server *s);
+int rtmp_server_connections(const struct rtmp_server *s);
+
+#endif
