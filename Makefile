@@ -47,8 +47,8 @@ WRAP   := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 # Tests of the child's parts, or that use codecs, link libav*.
 NEEDS_AV = $(if $(findstring transcode/worker,$@),$(WORKER) $(AV_LIBS))
 
-.PHONY: all objects run test unit protocol alloc-fail e2e sanitize bench soak \
-        fuzz lint format help deps clean programs
+.PHONY: all run test unit units protocol protocols alloc-fail web-unit e2e \
+        sanitize bench soak fuzz fuzz-targets lint lint-quick format help deps clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -89,6 +89,20 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(CORE)
 	$(Q)$(LINK) $^ $(LIB_LIBS) -lm
 
 # --- verbs ------------------------------------------------------------------
+run: ## build, start, publish a demo lecture: open the address it prints
+	$(Q)sh deploy/deps.sh run
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(BUILD)/lectern serve --demo $(ARGS)
+
+TEST_PARTS ?= lint-quick unit protocol web-unit alloc-fail e2e sanitize
+test: ## everything that must hold: installs what it needs, closes with a sum
+	$(Q)sh deploy/deps.sh test
+	$(Q)$(MAKE) --no-print-directory -j2 all units protocols
+	$(Q)MAKE="$(MAKE)" sh tests/all.sh $(TEST_PARTS)
+
+deps: ## install the Debian packages and npm modules that are missing
+	$(Q)sh deploy/deps.sh test
+
 units: $(call bin,$(UNIT))
 protocols: $(call bin,$(PROTOCOL))
 
@@ -98,6 +112,20 @@ protocol: protocols ## protocol tests: bytes in, events out
 	$(Q)sh tests/run.sh protocol $(call bin,$(PROTOCOL))
 alloc-fail: units ## unit tests again, the n-th allocation failing
 	$(Q)sh tests/alloc_fail.sh $(call bin,$(UNIT))
+
+web-unit: ## unit tests of the pages' modules (node)
+	$(Q)sh tests/node.sh web-unit tests/unit/web/*.test.mjs
+e2e: all ## real encoders and browsers against the real server
+	$(Q)sh tests/node.sh e2e tests/e2e/*.test.mjs
+E2E_SHORT := tests/e2e/short.test.mjs
+sanitize: ## unit, protocol and a short e2e under ASan + UBSan
+	$(Q)$(MAKE) --no-print-directory SAN=address O="-O1 -g" -j2 all units protocols
+	$(Q)$(MAKE) --no-print-directory SAN=address O="-O1 -g" unit protocol
+	$(Q)LECTERN_BUILD=build/address sh tests/node.sh e2e-short $(E2E_SHORT)
+bench: all $(call bin,$(BENCH)) ## every figure of the README's table, as ratios where there is a peer
+	$(Q)sh tests/bench/run.sh
+soak: all ## 30 minutes of one lecture and 50 viewers: memory, latency, errors
+	$(Q)node tests/bench/soak.mjs
 
 # Fuzz targets are built by clang with libFuzzer, each with the whole core.
 FUZZ_SECONDS ?= 30
@@ -115,12 +143,17 @@ lint: ## include arrows, format, clang-tidy, cppcheck
 	$(Q)sh tests/lint/arrows.sh
 	$(Q)sh tests/lint/format.sh
 	$(Q)sh tests/lint/analyse.sh
+lint-quick:
+	$(Q)sh tests/lint/quick.sh
 format: ## rewrite the sources as .clang-format says
 	$(Q)sh tests/lint/format.sh --fix
 
 compile_commands.json: Makefile $(SRC) $(WORKER_SRC)
 	$(Q)sh tests/lint/compile_commands.sh "$(CC) $(ALL_CFLAGS)" $(SRC) \
 	    $(WORKER_SRC) app/main.c transcode/worker/main.c > $@
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 clean: ## remove what was built
 	$(Q)rm -rf build compile_commands.json

@@ -1,0 +1,182 @@
+#include "app/channel_cmd.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "app/options.h"
+#include "app/settings.h"
+#include "control/store.h"
+#include "core/base/err.h"
+
+static int usage(void)
+{
+    fputs("usage: lectern channel create NAME [--type STANDARD|BASIC]"
+          " [--latency LOW|NORMAL] [--json]\n"
+          "       lectern channel list [--json]\n"
+          "       lectern channel delete NAME\n"
+          "options of all: --config FILE, --set key=value\n",
+          stderr);
+    return 2;
+}
+
+/* "0.0.0.0:1935" is reached by this machine's name. */
+static void address_for_people(char *out, size_t size, const char *listen)
+{
+    const char *port = strrchr(listen, ':');
+
+    if (!strncmp(listen, "0.0.0.0:", 8) || !strncmp(listen, "[::]:", 5) ||
+        listen[0] == ':')
+        snprintf(out, size, "localhost%s", port);
+    else
+        snprintf(out, size, "%s", listen);
+}
+
+struct urls {
+    char rtmp[160], watch[192], hls[224];
+};
+
+static void make_urls(struct urls *u, const struct settings *s,
+                      const char *name)
+{
+    char rtmp[80], http[80];
+
+    address_for_people(rtmp, sizeof rtmp, s->rtmp_listen);
+    address_for_people(http, sizeof http, s->http_listen);
+    snprintf(u->rtmp, sizeof u->rtmp, "rtmp://%s/live", rtmp);
+    snprintf(u->watch, sizeof u->watch, "http://%s/watch/%s", http, name);
+    snprintf(u->hls, sizeof u->hls, "http://%s/live/%s/index.m3u8", http, name);
+}
+
+void channel_print_urls(const struct settings *s, const char *name,
+                        const char *key)
+{
+    struct urls u;
+
+    make_urls(&u, s, name);
+    printf("channel     %s\n", name);
+    printf("OBS server  %s\n", u.rtmp);
+    if (key) printf("stream key  %s\n", key);
+    printf("watch       %s\n", u.watch);
+    printf("playlist    %s\n", u.hls);
+    fflush(stdout);
+}
+
+static void print_json(const struct settings *s, const struct channel *c,
+                       const char *key)
+{
+    struct urls u;
+    json_t *o;
+
+    make_urls(&u, s, c->name);
+    o = json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s, s:s}}", "channel", c->name,
+                  "type", c->type, "latency", c->latency, "ingest", "rtmp",
+                  u.rtmp, "playback", "watch", u.watch, "hls", u.hls);
+    if (key) json_object_set_new(o, "stream_key", json_string(key));
+    json_dumpf(o, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(o);
+}
+
+static int fail(const char *what, const char *why)
+{
+    fprintf(stderr, "lectern: %s: %s\n", what, why);
+    return 1;
+}
+
+static int create(struct store_db *db, const struct options *o,
+                  const struct settings *s)
+{
+    struct channel c = {0};
+    char key[KEY_TEXT_SIZE];
+    int err;
+
+    snprintf(c.name, sizeof c.name, "%s", o->name);
+    snprintf(c.type, sizeof c.type, "%s", o->type ? o->type : "STANDARD");
+    snprintf(c.latency, sizeof c.latency, "%s",
+             o->latency ? o->latency : "LOW");
+    if (channel_check_name(o->name))
+        return fail(o->name, "a channel's name is 1 to 64 of a-z 0-9 _ -");
+    if (channel_check_type(c.type))
+        return fail(c.type, "a type is STANDARD or BASIC");
+    if (channel_check_latency(c.latency))
+        return fail(c.latency, "a latency is LOW or NORMAL");
+    err = key_make(key);
+    if (!err) {
+        key_hash(c.key_hash, key);
+        err = store_db_add(db, &c);
+    }
+    if (err) return fail(c.name, err_text(err));
+    if (o->json)
+        print_json(s, &c, key);
+    else
+        channel_print_urls(s, c.name, key);
+    return 0;
+}
+
+struct listing {
+    const struct settings *settings;
+    json_t *array; /* NULL: for people */
+};
+
+static void list_one(const struct channel *c, void *arg)
+{
+    struct listing *l = arg;
+
+    if (!l->array)
+        printf("%-24s %-10s %s\n", c->name, c->type, c->latency);
+    else
+        json_array_append_new(l->array, json_pack("{s:s, s:s, s:s}", "channel",
+                                                  c->name, "type", c->type,
+                                                  "latency", c->latency));
+}
+
+static int list(struct store_db *db, const struct options *o,
+                const struct settings *s)
+{
+    struct listing l = {s, o->json ? json_array() : NULL};
+    int err = store_db_each(db, list_one, &l);
+
+    if (l.array) {
+        json_dumpf(l.array, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(l.array);
+    }
+    return err ? fail("list", err_text(err)) : 0;
+}
+
+int channel_main(int argc, char **argv)
+{
+    static struct settings s;
+    struct options o;
+    struct store_db *db = NULL;
+    char why[CONF_WHY_MAX] = "";
+    int status;
+
+    if (options_parse(&o, argc, argv, OPTIONS_CHANNEL, why)) {
+        fprintf(stderr, "lectern: %s\n", why);
+        return usage();
+    }
+    bool takes_name = o.verb && strcmp(o.verb, "list") != 0;
+    if (!o.verb || takes_name != (o.name != NULL)) return usage();
+    if (settings_load(&s, o.config, o.sets, o.set_count, why)) {
+        fprintf(stderr, "lectern: %s\n", why);
+        return 2;
+    }
+    mkdir(s.data_dir, 0700);
+    if (store_db_open(&db, s.data_dir, why)) return fail("store", why);
+    if (!strcmp(o.verb, "create")) {
+        status = create(db, &o, &s);
+    } else if (!strcmp(o.verb, "list")) {
+        status = list(db, &o, &s);
+    } else if (!strcmp(o.verb, "delete")) {
+        int err = store_db_remove(db, o.name);
+        status = err ? fail(o.name, err_text(err)) : 0;
+    } else {
+        status = usage();
+    }
+    store_db_close(&db);
+    return status;
+}

@@ -1,0 +1,50 @@
+/* app/pipeline.h — the straight line as code: who publishes becomes a stream,
+ * the stream gets its ladder and its packager, viewers of every loop get what
+ * the packager says.
+ *
+ * A stream's life: made for its first publisher; a second publisher takes over
+ * within it; without one it waits GRACE_US for a return, then ends.
+ *
+ *   (none) ──attach──► LIVE ──detach──► GRACE ──30 s──► ended
+ *                       ▲ └─attach: old one is kicked─┐    │
+ *                       └──────────attach─────────────┴────┘
+ *
+ * Lives on its home loop; each stream's bus, ladder and packager live on the
+ * loop of the publisher it was made for. */
+#ifndef APP_PIPELINE_H
+#define APP_PIPELINE_H
+#include <stdbool.h>
+
+#include "ingest/publisher.h"
+#include "transcode/transcode.h"
+
+struct directory;
+struct loop;
+struct metrics;
+struct pipeline;
+struct upstream_local;
+
+struct pipeline_conf {
+    struct loop *home;
+    struct upstream_local *viewers; /* where packaged media goes; borrowed */
+    struct metrics *metrics;
+    const char *worker_path; /* lectern-transcode; copied */
+};
+
+/* 0 or ERR_NOMEM. */
+int pipeline_create(struct pipeline **out, const struct pipeline_conf *conf);
+/* On the home loop: the channels that exist now; shares d. A channel that went
+ * away loses its publisher. */
+void pipeline_set_directory(struct pipeline *p, struct directory *d);
+/* Ingest's door calls these, on any loop. */
+void pipeline_attach(struct publisher *p, void *pipeline);
+void pipeline_detach(struct publisher *p, void *pipeline);
+/* On the home loop. */
+bool pipeline_is_live(struct pipeline *p, const char *channel);
+/* Ends every stream (viewers get ENDLIST). On the home loop; the other loops
+ * must still run. */
+void pipeline_drain(struct pipeline *p);
+/* Every loop stopped. Takes *p. */
+void pipeline_free(struct pipeline **p);
+
+#endif
