@@ -1,0 +1,355 @@
+#include "tests/harness.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/base/err.h"
+#include "core/media/h264.h"
+#include "transcode/worker/encoder.h"
+#include "transcode/worker/job.h"
+
+enum { FRAMES = 90, WIDTH = 320, HEIGHT = 180, TICK = 3000, GOT_MAX = 1000 };
+
+/* A source made here, and what a job made of it. Static: a test that fails
+ * leaves the job's threads behind. */
+static struct rig {
+    struct slice config;
+    struct encoded source[FRAMES];
+    int source_count;
+    struct sink sink;
+    struct job *job;
+    int fd;
+    struct wire_record got[GOT_MAX];
+    int count;
+} rig;
+
+static AVFrame *picture(int i)
+{
+    AVFrame *f = av_frame_alloc();
+
+    f->format = AV_PIX_FMT_YUV420P;
+    f->width = WIDTH;
+    f->height = HEIGHT;
+    assert_int_equal(av_frame_get_buffer(f, 0), 0);
+    for (int y = 0; y < HEIGHT; y++)
+        for (int x = 0; x < WIDTH; x++)
+            f->data[0][y * f->linesize[0] + x] =
+                (uint8_t)(x + y + 3 * i + ((x ^ y) & 8));
+    for (int p = 1; p < 3; p++)
+        for (int y = 0; y < HEIGHT / 2; y++)
+            memset(f->data[p] + y * f->linesize[p], 100 + i % 50, WIDTH / 2);
+    f->pts = i * TICK;
+    return f;
+}
+
+/* 3 s at 30 frames a second, a keyframe each `gop` frames. */
+static void make_source(int gop)
+{
+    struct encoder_conf conf = {.only = "libx264"};
+    struct encoder *e = NULL;
+
+    conf.info = (struct track_info){.width = WIDTH,
+                                    .height = HEIGHT,
+                                    .fps_num = 30,
+                                    .fps_den = 1,
+                                    .bitrate_bps = 600000};
+    av_log_set_level(AV_LOG_QUIET);
+    memset(&rig, 0, sizeof rig);
+    for (int i = 0; i < FRAMES; i++) {
+        AVFrame *f = picture(i);
+        conf.like = f;
+        if (!e) assert_int_equal(encoder_open(&e, &conf), 0);
+        assert_int_equal(encoder_send(e, f, i % gop == 0), 0);
+        av_frame_free(&f);
+        assert_int_equal(encoder_receive(e, &rig.source[i]), 0);
+        assert_int_equal(rig.source[i].pts, i * TICK);
+        assert_int_equal(rig.source[i].key, i % gop == 0);
+        rig.source_count++;
+    }
+    assert_int_equal(encoder_config(e, &rig.config), 0);
+    encoder_free(&e);
+}
+
+static void give(struct wire_record r)
+{
+    int err = job_take(rig.job, &r);
+
+    assert_true(err == 0 || (r.type == WIRE_END && err == ERR_CLOSED));
+}
+
+static void give_source_track(void)
+{
+    struct wire_record r = {.type = WIRE_TRACK, .payload = rig.config};
+
+    r.v.track = (struct track_info){.id = 1,
+                                    .kind = TRACK_VIDEO,
+                                    .codec = CODEC_H264,
+                                    .timescale = 90000,
+                                    .width = WIDTH,
+                                    .height = HEIGHT};
+    give(r);
+}
+
+static void ask(uint8_t id, uint32_t width, uint32_t height, uint32_t fps)
+{
+    struct wire_record r = {.type = WIRE_TRACK};
+
+    r.v.track = (struct track_info){.id = id,
+                                    .kind = TRACK_VIDEO,
+                                    .codec = CODEC_H264,
+                                    .timescale = 90000,
+                                    .width = width,
+                                    .height = height,
+                                    .fps_num = fps,
+                                    .fps_den = 1,
+                                    .bitrate_bps = 300000};
+    give(r);
+}
+
+static void give_frame(int i, uint8_t flags)
+{
+    struct wire_record r = {.type = WIRE_FRAME,
+                            .payload = rig.source[i].payload};
+
+    r.v.frame = (struct frame){.track_id = 1,
+                               .flags = flags,
+                               .dts = i * TICK,
+                               .pts = i * TICK,
+                               .duration = TICK,
+                               .captured_at = 1000 + i};
+    if (rig.source[i].key) r.v.frame.flags |= FRAME_KEY;
+    give(r);
+}
+
+static void give_mark(int i, bool discontinuity)
+{
+    give((struct wire_record){.type = WIRE_MARK,
+                              .v.mark = {7, i * TICK, discontinuity}});
+}
+
+static void begin(int gop)
+{
+    make_source(gop);
+    rig.fd = memfd_create("out", MFD_CLOEXEC);
+    sink_init(&rig.sink, rig.fd);
+    struct wire_record hello = {.type = WIRE_HELLO,
+                                .v.hello.version = WIRE_VERSION};
+    assert_int_equal(sink_put(&rig.sink, &hello), 0);
+    assert_int_equal(job_create(&rig.job, false, &rig.sink), 0);
+}
+
+/* Ends the job and reads all it wrote. */
+static void finish(void)
+{
+    struct wire_decoder d;
+    uint8_t bytes[4096];
+    ssize_t n;
+
+    give((struct wire_record){.type = WIRE_END});
+    job_free(&rig.job);
+    lseek(rig.fd, 0, SEEK_SET);
+    wire_decoder_init(&d);
+    while ((n = read(rig.fd, bytes, sizeof bytes)) > 0) {
+        const uint8_t *p = bytes;
+        size_t left = (size_t)n;
+        int err;
+        while (!(err = wire_feed(&d, &p, &left, &rig.got[rig.count])))
+            assert_true(++rig.count < GOT_MAX);
+        assert_int_equal(err, ERR_AGAIN);
+    }
+    wire_decoder_release(&d);
+    close(rig.fd);
+}
+
+static void clean_up(void)
+{
+    for (int i = 0; i < rig.count; i++)
+        wire_record_release(&rig.got[i]);
+    for (int i = 0; i < rig.source_count; i++)
+        slice_unref(&rig.source[i].payload);
+    slice_unref(&rig.config);
+}
+
+/* The rung's n-th frame; NULL past the last. */
+static const struct frame *frame_of(uint8_t id, int n)
+{
+    for (int i = 0; i < rig.count; i++)
+        if (rig.got[i].type == WIRE_FRAME &&
+            rig.got[i].v.frame.track_id == id && !n--)
+            return &rig.got[i].v.frame;
+    return NULL;
+}
+
+static const struct wire_record *track_of(uint8_t id)
+{
+    for (int i = 0; i < rig.count; i++)
+        if (rig.got[i].type == WIRE_TRACK && rig.got[i].v.track.id == id)
+            return &rig.got[i];
+    return NULL;
+}
+
+static void test_rungs_align_with_the_source(void **state)
+{
+    static const uint8_t ids[] = {64, 67, 68};
+
+    (void)state;
+    begin(30);
+    give_source_track();
+    ask(64, 320, 180, 30); /* the top made anew */
+    ask(68, 160, 90, 30);
+    ask(67, 240, 136, 30);
+    for (int i = 0; i < FRAMES; i++) {
+        if (i % 45 == 0) give_mark(i, i == 45); /* not where the source's are */
+        give_frame(i, 0);
+    }
+    finish();
+    for (size_t k = 0; k < sizeof ids; k++) {
+        const struct wire_record *t = track_of(ids[k]);
+        assert_non_null(t);
+        assert_int_equal(t->payload.data[1], 77); /* avcC: Main */
+        for (int i = 0; i < FRAMES; i++) {
+            const struct frame *f = frame_of(ids[k], i);
+            assert_non_null(f);
+            assert_int_equal(f->pts, i * TICK);
+            assert_int_equal(f->dts, f->pts); /* no B-frames */
+            assert_int_equal(f->duration, TICK);
+            assert_int_equal(f->captured_at, 1000 + i);
+            assert_int_equal(!!(f->flags & FRAME_KEY), i % 45 == 0);
+            assert_int_equal(!!(f->flags & FRAME_DISCONTINUITY), i == 45);
+        }
+        assert_null(frame_of(ids[k], FRAMES));
+    }
+    clean_up();
+}
+
+static void test_payloads_are_length_prefixed_idrs(void **state)
+{
+    struct h264_unit u;
+
+    (void)state;
+    begin(30);
+    give_source_track();
+    ask(67, 160, 90, 30);
+    give_mark(0, false);
+    for (int i = 0; i < 40; i++)
+        give_frame(i, 0);
+    finish();
+    int frames = 0;
+    for (int i = 0; i < rig.count; i++) {
+        const struct wire_record *r = &rig.got[i];
+        if (r->type != WIRE_FRAME) continue;
+        assert_int_equal(h264_scan(&u, 4, r->payload.data, r->payload.len), 0);
+        assert_int_equal(u.idr, frames == 0);
+        assert_int_equal(u.slices, 1);
+        assert_int_equal(u.params.sps_count, 0);
+        frames++;
+    }
+    assert_int_equal(frames, 40);
+    clean_up();
+}
+
+/* Half the cadence: the frame at the mark is always there. */
+static void test_lower_cadence_keeps_marked_frames(void **state)
+{
+    (void)state;
+    begin(30);
+    give_source_track();
+    ask(67, 160, 90, 15);
+    for (int i = 0; i < FRAMES; i++) {
+        if (i % 45 == 0) give_mark(i, false); /* 45 is odd: parity turns */
+        give_frame(i, 0);
+    }
+    finish();
+    int n = 0;
+    for (int i = 0; i < FRAMES; i++) {
+        if (i % 45 % 2) continue;
+        const struct frame *f = frame_of(67, n++);
+        assert_non_null(f);
+        assert_int_equal(f->pts, i * TICK);
+        assert_int_equal(!!(f->flags & FRAME_KEY), i % 45 == 0);
+    }
+    assert_null(frame_of(67, n));
+    clean_up();
+}
+
+static void test_a_rung_begins_and_ends_when_told(void **state)
+{
+    struct wire_record plan = {.type = WIRE_PLAN};
+
+    (void)state;
+    begin(30);
+    give_source_track();
+    ask(67, 160, 90, 30);
+    give_mark(0, false);
+    for (int i = 0; i < 20; i++)
+        give_frame(i, 0);
+    ask(66, 240, 136, 30); /* waits for its first mark */
+    for (int i = 20; i < 40; i++) {
+        if (i == 30) give_mark(i, false);
+        give_frame(i, 0);
+    }
+    plan.v.plan.rendition_count = 1;
+    plan.v.plan.rendition_ids[0] = 66;
+    give(plan);
+    for (int i = 40; i < 60; i++)
+        give_frame(i, 0);
+    finish();
+    assert_int_equal(frame_of(66, 0)->pts, 30 * TICK);
+    assert_true(frame_of(66, 0)->flags & FRAME_KEY);
+    assert_int_equal(frame_of(66, 29)->pts, 59 * TICK);
+    assert_int_equal(frame_of(67, 39)->pts, 39 * TICK);
+    assert_null(frame_of(67, 40));
+    clean_up();
+}
+
+/* Garbage in the middle: the last good picture stands in, nothing is lost. */
+static void test_damage_keeps_the_cadence(void **state)
+{
+    static const uint8_t junk[] = {0, 0, 0, 3, 0x65, 0xff, 0xff, 0, 0, 0, 9, 1};
+
+    (void)state;
+    begin(30);
+    give_source_track();
+    ask(67, 160, 90, 30);
+    give_mark(0, false);
+    for (int i = 0; i < FRAMES; i++) {
+        if (i == 10 || i == 11) {
+            slice_unref(&rig.source[i].payload);
+            rig.source[i].payload = (struct slice){NULL, junk, sizeof junk};
+        }
+        give_frame(i, 0);
+    }
+    finish();
+    for (int i = 0; i < FRAMES; i++) {
+        assert_non_null(frame_of(67, i));
+        assert_int_equal(frame_of(67, i)->pts, i * TICK);
+    }
+    clean_up();
+}
+
+static void test_absurd_requests_are_answered(void **state)
+{
+    (void)state;
+    begin(30);
+    ask(67, 0, 90, 30);
+    ask(68, 161, 91, 30);
+    ask(69, 100000, 100000, 30);
+    give_source_track();
+    give_frame(0, 0);
+    finish();
+    int failed = 0;
+    for (int i = 0; i < rig.count; i++)
+        if (rig.got[i].type == WIRE_STAT) failed++;
+    assert_int_equal(failed, 3);
+    clean_up();
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_rungs_align_with_the_source),
+    cmocka_unit_test(test_payloads_are_length_prefixed_idrs),
+    cmocka_unit_test(test_lower_cadence_keeps_marked_frames),
+    cmocka_unit_test(test_a_rung_begins_and_ends_when_told),
+    cmocka_unit_test(test_damage_keeps_the_cadence),
+    cmocka_unit_test(test_absurd_requests_are_answered),
+};
+HARNESS_MAIN(tests)
