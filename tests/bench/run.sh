@@ -1,0 +1,20 @@
+#!/bin/sh
+# Every figure of README's table, one after the other on a quiet machine.
+# usage: tests/bench/run.sh [latency|ladder|http|cost ...]   (none: all)
+set -u
+[ $# -gt 0 ] || set -- latency ladder http cost
+echo "machine: $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo |
+    head -n 1), $(date -u +%F)"
+failed=0
+for part; do
+    echo
+    echo "== $part"
+    case $part in
+    latency) node tests/bench/latency.mjs ;;
+    ladder) sh tests/bench/ladder.sh ;;
+    http) sh tests/bench/http.sh ;;
+    cost) node tests/bench/cost.mjs ;;
+    *) echo "no such part: $part"; false ;;
+    esac || failed=1
+done
+exit $failed
