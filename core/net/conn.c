@@ -1,0 +1,542 @@
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/base/assert.h"
+#include "core/base/err.h"
+#include "core/loop/loop.h"
+#include "core/net/server_priv.h"
+
+enum { LINGER_US = 1000000 };
+
+/* --- writing -----------------------------------------------------------------
+ */
+
+/* What the socket did not take at once. */
+struct tail {
+    uv_write_t req;
+    struct conn *c;
+    struct response *r;
+    char date[DATE_LINE_BYTES];
+    unsigned n;
+    uv_buf_t bufs[];
+};
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct tail *t = req->data;
+    struct conn *c = t->c;
+
+    response_unref(&t->r);
+    free(t);
+    c->tails--;
+    if (c->state == CONN_CLOSING) return;
+    if (status < 0) {
+        conn_close(c);
+        return;
+    }
+    if (c->state == CONN_HTTP2)
+        conn_mark_ready(c);
+    else
+        conn_http1_sent(c);
+}
+
+static int start_tail(struct conn *c, struct tail *t)
+{
+    t->c = c;
+    t->req.data = t;
+    if (uv_write(&t->req, (uv_stream_t *)&c->tcp, t->bufs, t->n, on_written)) {
+        response_unref(&t->r);
+        free(t);
+        return ERR_IO;
+    }
+    c->tails++;
+    c->unsent_seen = 0;
+    return 0;
+}
+
+/* The rest of bufs behind `sent`, by reference. The date line changes under
+ * our feet: it is copied. */
+static int tail_of_refs(struct conn *c, const uv_buf_t *bufs, unsigned n,
+                        size_t sent, struct response *r)
+{
+    struct tail *t = malloc(sizeof *t + n * sizeof *t->bufs);
+    const char *date = c->server->date_line;
+
+    if (!t) return ERR_NOMEM;
+    t->n = 0;
+    t->r = response_ref(r);
+    for (unsigned i = 0; i < n; i++) {
+        uv_buf_t b = bufs[i];
+        if (sent >= b.len) {
+            sent -= b.len;
+            continue;
+        }
+        b.base += sent;
+        b.len -= sent;
+        sent = 0;
+        if (b.base >= date && b.base < date + DATE_LINE_BYTES) {
+            memcpy(t->date, b.base, b.len);
+            b.base = t->date;
+        }
+        t->bufs[t->n++] = b;
+    }
+    return start_tail(c, t);
+}
+
+static int tail_of_copy(struct conn *c, const uint8_t *data, size_t len)
+{
+    struct tail *t = malloc(sizeof *t + sizeof *t->bufs + len);
+
+    if (!t) return ERR_NOMEM;
+    char *copy = (char *)&t->bufs[1];
+    memcpy(copy, data, len);
+    t->n = 1;
+    t->r = NULL;
+    t->bufs[0] = uv_buf_init(copy, (unsigned)len);
+    return start_tail(c, t);
+}
+
+static int try_write(struct conn *c, const uv_buf_t *bufs, unsigned n,
+                     size_t *sent)
+{
+    int wrote = uv_try_write((uv_stream_t *)&c->tcp, bufs, n);
+
+    if (wrote < 0 && wrote != UV_EAGAIN) {
+        conn_close(c);
+        return ERR_IO;
+    }
+    *sent = wrote > 0 ? (size_t)wrote : 0;
+    metric_add(c->server->sent_bytes, (int64_t)*sent);
+    return 0;
+}
+
+static int give_up_memory(struct conn *c)
+{
+    refuse(c->server, REFUSE_MEMORY, c->peer->host, "write");
+    conn_close(c);
+    return ERR_NOMEM;
+}
+
+int conn_write(struct conn *c, const uv_buf_t *bufs, unsigned n,
+               struct response *r)
+{
+    size_t total = 0, sent;
+
+    for (unsigned i = 0; i < n; i++)
+        total += bufs[i].len;
+    if (!r) {
+        for (unsigned i = 0; i < n; i++)
+            if (conn_stage(c, bufs[i].base, bufs[i].len)) {
+                conn_close(c);
+                return ERR_IO;
+            }
+        return conn_flush(c);
+    }
+    if (try_write(c, bufs, n, &sent)) return ERR_IO;
+    if (sent == total) return 0;
+    metric_add(c->server->sent_bytes, (int64_t)(total - sent));
+    return tail_of_refs(c, bufs, n, sent, r) ? give_up_memory(c) : 0;
+}
+
+static int seal(struct conn *c, const uint8_t *data, size_t len)
+{
+    struct tls_io *io = &c->server->io;
+
+    if (c->tls) return tls_session_seal(c->tls, data, len);
+    if (io->out_room - io->out_len < len) return ERR_IO;
+    memcpy(io->out + io->out_len, data, len);
+    io->out_len += len;
+    return 0;
+}
+
+int conn_seal(struct conn *c)
+{
+    struct server *s = c->server;
+    size_t len = s->stage_len;
+
+    s->stage_len = 0;
+    return len ? seal(c, s->stage, len) : 0;
+}
+
+int conn_stage(struct conn *c, const void *data, size_t len)
+{
+    struct server *s = c->server;
+    const uint8_t *at = data;
+
+    while (len) {
+        size_t n = STAGE_BYTES - s->stage_len;
+        if (n > len) n = len;
+        if (n == STAGE_BYTES) {
+            if (seal(c, at, n)) return ERR_IO;
+        } else {
+            memcpy(s->stage + s->stage_len, at, n);
+            s->stage_len += n;
+            if (s->stage_len == STAGE_BYTES && conn_seal(c)) return ERR_IO;
+        }
+        at += n, len -= n;
+    }
+    return 0;
+}
+
+int conn_flush(struct conn *c)
+{
+    struct tls_io *io = &c->server->io;
+    size_t sent;
+
+    if (conn_seal(c)) {
+        io->out_len = 0;
+        conn_close(c);
+        return ERR_IO;
+    }
+    size_t len = io->out_len;
+    uv_buf_t b = uv_buf_init((char *)io->out, (unsigned)len);
+    io->out_len = 0;
+    if (!len) return 0;
+    if (try_write(c, &b, 1, &sent)) return ERR_IO;
+    if (sent == len) return 0;
+    metric_add(c->server->sent_bytes, (int64_t)(len - sent));
+    return tail_of_copy(c, io->out + sent, len - sent) ? give_up_memory(c) : 0;
+}
+
+/* --- reading -----------------------------------------------------------------
+ */
+
+int conn_stash(struct conn *c, const uint8_t *data, size_t len)
+{
+    size_t need = c->stash_len + len;
+
+    if (need > STASH_MAX + c->server->limits.head_bytes) return ERR_LIMIT;
+    if (need > c->stash_cap) {
+        /* A head in pieces grows in steps, not with every byte. */
+        size_t cap = c->stash_cap ? 2 * (size_t)c->stash_cap : len;
+        if (cap < need) cap = need;
+        uint8_t *more = realloc(c->stash, cap);
+        if (!more) return ERR_NOMEM;
+        c->stash = more;
+        c->stash_cap = (uint32_t)cap;
+    }
+    memcpy(c->stash + c->stash_len, data, len);
+    c->stash_len = (uint32_t)need;
+    bool is_busy = c->state == CONN_WAITING || c->state == CONN_SENDING;
+    if (is_busy && need > STASH_PAUSE && !c->is_paused) {
+        c->is_paused = true;
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    }
+    return 0;
+}
+
+static void input(struct conn *c, const uint8_t *data, size_t len)
+{
+    switch (c->state) {
+    case CONN_CLOSING:
+    case CONN_LINGER: break;
+    case CONN_HTTP2: http2_input(c, data, len); break;
+    default: conn_http1_input(c, data, len); break;
+    }
+}
+
+static void finish_handshake(struct conn *c)
+{
+    c->state = CONN_IDLE;
+    if (tls_session_is_http2(c->tls) && http2_begin(c)) conn_close(c);
+}
+
+static void on_eof(struct conn *c)
+{
+    c->has_eof = true;
+    uv_read_stop((uv_stream_t *)&c->tcp);
+    /* Answers under way are still wanted by who only closed their half; one
+     * that is not there yet is not. */
+    if (c->state == CONN_SENDING || (c->state == CONN_IDLE && c->stash_len))
+        return;
+    conn_close(c);
+}
+
+static void open_records(struct conn *c, const uint8_t *data, size_t len)
+{
+    struct server *s = c->server;
+    size_t n;
+    int err;
+
+    s->io.in = data;
+    s->io.in_len = len;
+    while ((err = tls_session_open(c->tls, s->plain_buffer, READ_BYTES, &n)) ==
+           0) {
+        if (c->state == CONN_HANDSHAKE) finish_handshake(c);
+        /* What a handler sends on other connections needs out empty. */
+        if (s->io.out_len && conn_flush(c)) return;
+        input(c, s->plain_buffer, n);
+        if (c->state == CONN_CLOSING) return;
+    }
+    if (c->state == CONN_HANDSHAKE && tls_session_is_ready(c->tls))
+        finish_handshake(c);
+    if (err == ERR_SYNTAX) {
+        refuse(s, REFUSE_HANDSHAKE, c->peer->host, tls_session_why(c->tls));
+        conn_flush(c); /* the alert */
+        conn_close(c);
+    } else if (err == ERR_CLOSED) {
+        on_eof(c);
+    }
+    if (c->state != CONN_CLOSING) conn_flush(c);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct conn *c = stream->data;
+
+    if (n == 0 || c->state == CONN_CLOSING) return;
+    if (n < 0) {
+        if (n == UV_EOF)
+            on_eof(c);
+        else
+            conn_close(c);
+        return;
+    }
+    c->in_input = true;
+    if (c->tls)
+        open_records(c, (const uint8_t *)buf->base, (size_t)n);
+    else
+        input(c, (const uint8_t *)buf->base, (size_t)n);
+    c->in_input = false;
+    if (c->state == CONN_CLOSING) return;
+    if (c->state == CONN_HTTP2 || (c->state == CONN_IDLE && c->stash_len))
+        conn_mark_ready(c);
+    else
+        conn_arm(c);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct conn *c = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init((char *)c->server->read_buffer, READ_BYTES);
+}
+
+/* --- deadlines
+ * ---------------------------------------------------------------- */
+
+static void time_out(struct conn *c, enum refusal why)
+{
+    refuse(c->server, why, c->peer->host, "");
+    conn_close(c);
+}
+
+/* True while the other side takes something. */
+static bool makes_progress(struct conn *c)
+{
+    size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
+    bool moved = unsent != c->unsent_seen;
+
+    c->unsent_seen = unsent;
+    return moved;
+}
+
+static void on_deadline(void *arg)
+{
+    struct conn *c = arg;
+
+    c->armed_state = CONN_CLOSING; /* none */
+    switch ((enum conn_state)c->state) {
+    case CONN_HANDSHAKE: time_out(c, REFUSE_HANDSHAKE_TIME); break;
+    case CONN_HEAD:
+        refuse(c->server, REFUSE_HEAD_TIME, c->peer->host, "");
+        conn_http1_fail(c, 408);
+        break;
+    case CONN_BODY:
+        refuse(c->server, REFUSE_BODY_TIME, c->peer->host, c->x->text);
+        conn_http1_fail(c, 408);
+        break;
+    case CONN_SENDING:
+        if (makes_progress(c))
+            conn_arm(c);
+        else
+            time_out(c, REFUSE_WRITE_TIME);
+        break;
+    case CONN_HTTP2: http2_on_deadline(c); break;
+    case CONN_IDLE:
+    case CONN_WAITING:
+    case CONN_LINGER:
+    case CONN_CLOSING: conn_close(c); break;
+    }
+    if (c->state == CONN_SENDING || c->state == CONN_LINGER) conn_arm(c);
+}
+
+bool conn_progressed(struct conn *c)
+{
+    return c->tails ? makes_progress(c) : false;
+}
+
+void conn_arm(struct conn *c)
+{
+    const struct server_limits *l = &c->server->limits;
+    int64_t now = loop_now(c->server->loop);
+    uint8_t before = c->armed_state;
+
+    c->armed_state = c->state;
+    switch ((enum conn_state)c->state) {
+    case CONN_HANDSHAKE:
+        if (before != c->state) timer_set(&c->timer, now + l->handshake_us);
+        break;
+    case CONN_IDLE: timer_set(&c->timer, now + l->idle_us); break;
+    case CONN_HEAD: /* drops of bytes do not move these two */
+        if (before != c->state) timer_set(&c->timer, now + l->head_us);
+        break;
+    case CONN_BODY:
+        if (before != c->state) timer_set(&c->timer, now + l->body_us);
+        break;
+    case CONN_WAITING:
+        if (timer_is_set(&c->timer)) timer_cancel(&c->timer);
+        break;
+    case CONN_SENDING: timer_set(&c->timer, now + l->write_us); break;
+    case CONN_LINGER:
+        if (before != c->state) timer_set(&c->timer, now + LINGER_US);
+        break;
+    case CONN_HTTP2: http2_arm(c); break;
+    case CONN_CLOSING: break;
+    }
+}
+
+/* --- life
+ * --------------------------------------------------------------------- */
+
+struct conn *conn_create(struct server *s)
+{
+    struct conn *c = calloc(1, sizeof *c);
+
+    if (!c) return NULL;
+    c->server = s;
+    c->tcp.data = c;
+    c->armed_state = CONN_CLOSING;
+    list_init(&c->node);
+    list_init(&c->ready);
+    timer_init(&c->timer, s->loop, on_deadline, c);
+    http1_init(&c->parser);
+    uv_tcp_init(loop_uv(s->loop), &c->tcp);
+    return c;
+}
+
+void conn_begin(struct conn *c, struct peer *peer)
+{
+    struct server *s = c->server;
+
+    c->peer = peer;
+    list_append(&s->conns, &c->node);
+    uv_tcp_nodelay(&c->tcp, 1);
+    c->state = CONN_IDLE;
+    if (s->tls) {
+        c->state = CONN_HANDSHAKE;
+        if (tls_session_create(&c->tls, s->tls, &s->io)) {
+            refuse(s, REFUSE_MEMORY, peer->host, "tls");
+            conn_close(c);
+            return;
+        }
+    }
+    if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read)) {
+        conn_close(c);
+        return;
+    }
+    conn_arm(c);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *c = handle->data;
+    struct server *s = c->server;
+
+    INVARIANT(!c->x && !c->tails);
+    http2_free(&c->http2);
+    tls_session_free(&c->tls);
+    response_unref(&c->sending);
+    free(c->stash);
+    if (c->peer) server_peer_unref(s, &c->peer);
+    free(c);
+    server_conn_closed(s);
+}
+
+void conn_close(struct conn *c)
+{
+    struct exchange *x = c->x;
+
+    if (c->state == CONN_CLOSING) return;
+    bool is_http2 = c->state == CONN_HTTP2;
+    c->state = CONN_CLOSING;
+    timer_cancel(&c->timer);
+    list_unlink(&c->ready);
+    list_unlink(&c->node);
+    c->server->stage_len = c->server->io.out_len = 0;
+    c->x = NULL;
+    exchange_abort(&x);
+    if (is_http2) http2_abort(c);
+    uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+    (void)status;
+    free(req);
+}
+
+void conn_linger(struct conn *c)
+{
+    uv_shutdown_t *req;
+
+    if (c->has_eof) {
+        conn_close(c);
+        return;
+    }
+    if (c->tls) {
+        tls_session_close(c->tls);
+        if (conn_flush(c)) return;
+    }
+    req = malloc(sizeof *req);
+    if (!req || uv_shutdown(req, (uv_stream_t *)&c->tcp, on_shutdown)) {
+        free(req);
+        conn_close(c);
+        return;
+    }
+    free(c->stash);
+    c->stash = NULL;
+    c->stash_len = c->stash_cap = 0;
+    c->state = CONN_LINGER;
+    if (!c->in_input) conn_arm(c);
+}
+
+void conn_drain(struct conn *c)
+{
+    switch ((enum conn_state)c->state) {
+    case CONN_IDLE:
+    case CONN_HANDSHAKE: conn_close(c); break;
+    case CONN_HTTP2: http2_drain(c); break;
+    default: break; /* its answer will say "connection: close" */
+    }
+}
+
+void conn_mark_ready(struct conn *c)
+{
+    if (c->state == CONN_CLOSING) return;
+    list_unlink(&c->ready);
+    list_append(&c->server->ready, &c->ready);
+}
+
+void conn_run_ready(struct conn *c)
+{
+    list_unlink(&c->ready);
+    c->in_input = true;
+    if (c->state == CONN_HTTP2) {
+        http2_pump(c);
+    } else {
+        if (c->is_paused && c->stash_len <= STASH_PAUSE) {
+            c->is_paused = false;
+            uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+        }
+        conn_http1_continue(c);
+    }
+    c->in_input = false;
+    if (c->state == CONN_CLOSING) return;
+    if (c->state == CONN_IDLE && (c->stash_len || c->is_paused))
+        conn_mark_ready(c);
+    else
+        conn_arm(c);
+}
