@@ -1,0 +1,359 @@
+#include "tests/rtmp_bytes.h"
+
+#include "tests/harness.h"
+
+static struct recorder r;
+
+enum { SECOND = 1000000 };
+
+/* A session that publishes already. False if memory ran out. */
+static bool go_live(void)
+{
+    struct builder b;
+
+    if (recorder_init(&r, true)) return false;
+    builder_init(&b, 65536);
+    put_to_publish(&b, "live", "demo-key");
+    return !recorder_take(&r, &b, 0) &&
+           rtmp_session_state(r.session) == RTMP_LIVE;
+}
+
+static void test_dialogue_to_live(void **state)
+{
+    (void)state;
+    if (!go_live()) goto out;
+    assert_string_equal(r.app, "live");
+    assert_string_equal(r.key, "demo-key");
+    assert_true(recorder_said(&r, "NetConnection.Connect.Success"));
+    assert_true(recorder_said(&r, "NetStream.Publish.Start"));
+    assert_string_equal(rtmp_session_reason(r.session), "");
+out:
+    recorder_release(&r);
+}
+
+static void check_key(const char *app, const char *name, const char *want)
+{
+    struct builder b;
+
+    if (recorder_init(&r, true)) return;
+    builder_init(&b, 65536);
+    put_to_publish(&b, app, name);
+    if (!recorder_take(&r, &b, 0)) assert_string_equal(r.key, want);
+    recorder_release(&r);
+}
+
+static void test_where_the_key_may_be(void **state)
+{
+    char longest[300];
+
+    (void)state;
+    check_key("live", "k-1", "k-1");
+    check_key("live/inst", "k-1?user=a&token=b", "k-1");
+    check_key("live?vhost=x", "/k-1/", "k-1");
+    check_key("live/k-1", "", "k-1");
+    check_key("live/k-1/?x=y", NULL, "k-1");
+    check_key("live", "", "");
+    check_key("live", "a%2Fb%zz%", "a/b%zz%");
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = 0;
+    check_key("live", longest, "");
+}
+
+static void test_start_waits_for_the_answer(void **state)
+{
+    struct builder b;
+
+    (void)state;
+    if (recorder_init(&r, false)) goto out;
+    builder_init(&b, 65536);
+    put_to_publish(&b, "live", "demo-key");
+    /* an impatient client: media in the same packet */
+    put_video(&b, 0, test_avcc);
+    put_video(&b, 0, test_idr);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(rtmp_session_state(r.session), RTMP_ASKED);
+    assert_false(rtmp_session_wants_read(r.session));
+    assert_false(recorder_said(&r, "Publish.Start"));
+    assert_int_equal(r.frames[0], 0);
+    if (rtmp_session_accept(r.session, SECOND)) goto out;
+    recorder_pull(&r);
+    assert_true(recorder_said(&r, "Publish.Start") || r.out.err);
+    assert_int_equal(r.tracks, 1);
+    assert_int_equal(r.frames[0], 1);
+    assert_true(rtmp_session_wants_read(r.session));
+out:
+    recorder_release(&r);
+}
+
+static void test_wrong_key(void **state)
+{
+    struct builder b;
+    int64_t next;
+
+    (void)state;
+    if (recorder_init(&r, false)) goto out;
+    r.refuse = true;
+    builder_init(&b, 65536);
+    put_to_publish(&b, "live", "nope");
+    put_video(&b, 0, test_avcc);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(rtmp_session_state(r.session), RTMP_CLOSING);
+    assert_true(recorder_said(&r, "NetStream.Publish.BadName"));
+    assert_false(recorder_said(&r, "Publish.Start"));
+    assert_int_equal(r.tracks, 0);
+    assert_int_equal(rtmp_session_error(r.session), ERR_DENIED);
+    assert_int_equal(rtmp_session_tick(r.session, 3 * SECOND, &next),
+                     ERR_TIMEOUT);
+out:
+    recorder_release(&r);
+}
+
+static void test_media_in_any_order(void **state)
+{
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&b, 65536);
+    put_video(&b, 0, test_delta); /* before any config: dropped */
+    put_audio(&b, 0, test_aac);
+    put_audio(&b, 0, test_asc);
+    put_audio(&b, 10, test_aac);
+    put_video(&b, 20, test_avcc);
+    put_video(&b, 33, test_idr);
+    put_video(&b, 67, test_delta);
+    put_video(&b, 67, test_avcc); /* the same again: no new track */
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(r.tracks, 2);
+    assert_int_equal(r.frames[RTMP_SLOT_AUDIO], 1);
+    assert_int_equal(r.frames[RTMP_SLOT_VIDEO], 2);
+    assert_int_equal(r.keys, 1);
+    assert_int_equal(rtmp_session_counts(r.session)->dropped, 2);
+out:
+    recorder_release(&r);
+}
+
+static void test_timestamps_unwrap(void **state)
+{
+    static const uint32_t at[] = {0xffffffd0, 0xfffffff2, 0x14, 0x35, 0x30};
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&b, 65536);
+    put_video(&b, at[0], test_avcc);
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+        put_video(&b, at[i], test_idr);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(r.frames[0], 5);
+    assert_int_equal(r.last_us[0] - r.first_us[0], 96000);
+out:
+    recorder_release(&r);
+}
+
+static void test_aggregate(void **state)
+{
+    struct builder b, body;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&body, 4096);
+    static const struct {
+        uint8_t type;
+        uint32_t at;
+        const uint8_t *data;
+        size_t len;
+    } tags[] = {{9, 5000, test_avcc, sizeof test_avcc},
+                {9, 5000, test_idr, sizeof test_idr},
+                {8, 5010, test_asc, sizeof test_asc},
+                {8, 5010, test_aac, sizeof test_aac},
+                {9, 5033, test_delta, sizeof test_delta}};
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+        builder_u8(&body, tags[i].type);
+        builder_u24(&body, (uint32_t)tags[i].len);
+        builder_u24(&body, tags[i].at);
+        builder_u32(&body, 0);
+        builder_bytes(&body, tags[i].data, tags[i].len);
+        builder_u32(&body, (uint32_t)tags[i].len + 11);
+    }
+    builder_init(&b, 65536);
+    put_message(&b, 128, 6, RTMP_AGGREGATE, 700, 1, builder_data(&body),
+                body.len);
+    builder_release(&body);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(r.frames[0], 2);
+    assert_int_equal(r.frames[1], 1);
+    assert_int_equal(r.first_us[0], 700000);
+    assert_int_equal(r.last_us[0], 733000);
+    assert_int_equal(r.first_us[1], 710000);
+out:
+    recorder_release(&r);
+}
+
+static void test_enhanced_codec_is_refused_in_words(void **state)
+{
+    static const uint8_t hevc[] = {0x91, 'h', 'v', 'c', '1', 0, 0, 0};
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&b, 1 << 20);
+    for (uint32_t i = 0; i < 100; i++)
+        put_video(&b, i * 33, hevc);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(rtmp_session_state(r.session), RTMP_CLOSING);
+    assert_int_equal(rtmp_session_error(r.session), ERR_UNSUPPORTED);
+    assert_true(recorder_said(&r, "codec hvc1 (enhanced RTMP)"));
+    assert_true(rtmp_session_counts(r.session)->enhanced > 50);
+out:
+    recorder_release(&r);
+}
+
+static void test_unknown_calls_are_answered(void **state)
+{
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    size_t before = r.out.len;
+    builder_init(&b, 65536);
+    put_call(&b, 0, "fancyThing", 9, "x");
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_true(recorder_said(&r, "NetConnection.Call.Failed"));
+    before = r.out.len;
+    builder_init(&b, 65536);
+    put_call(&b, 0, "notify", 0, "x");
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(r.out.len, before);
+out:
+    recorder_release(&r);
+}
+
+static void test_ping_is_answered_and_sent(void **state)
+{
+    static const uint8_t ping[] = {0, 6, 1, 2, 3, 4};
+    static const char pong[] = "\x00\x07\x01\x02\x03\x04";
+    struct builder b;
+    int64_t next;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&b, 65536);
+    put_message(&b, 128, 2, RTMP_USER_CONTROL, 0, 0, ping, sizeof ping);
+    if (recorder_take(&r, &b, 9 * SECOND)) goto out;
+    assert_true(r.out.err ||
+                memmem(builder_data(&r.out), r.out.len, pong, 6) != NULL);
+    size_t before = r.out.len;
+    assert_int_equal(rtmp_session_tick(r.session, 10 * SECOND, &next), 0);
+    recorder_pull(&r);
+    assert_true(r.out.len > before || r.out.err);
+out:
+    recorder_release(&r);
+}
+
+static void test_deadlines(void **state)
+{
+    struct builder b;
+    int64_t next = 0;
+
+    (void)state;
+    if (recorder_init(&r, true)) goto out;
+    assert_int_equal(rtmp_session_tick(r.session, 0, &next), 0);
+    assert_int_equal(next, 5 * SECOND);
+    builder_init(&b, 65536);
+    put_handshake(&b);
+    if (recorder_take(&r, &b, SECOND)) goto out;
+    assert_int_equal(rtmp_session_tick(r.session, SECOND, &next), 0);
+    assert_int_equal(next, 10 * SECOND);
+    assert_int_equal(rtmp_session_tick(r.session, 10 * SECOND, &next),
+                     ERR_TIMEOUT);
+    assert_string_equal(rtmp_session_reason(r.session), "no publish in time");
+    recorder_release(&r);
+
+    if (!go_live()) goto out;
+    assert_int_equal(rtmp_session_tick(r.session, SECOND, &next), 0);
+    assert_int_equal(rtmp_session_tick(r.session, 10 * SECOND, &next),
+                     ERR_TIMEOUT);
+    assert_string_equal(rtmp_session_reason(r.session), "no data");
+out:
+    recorder_release(&r);
+}
+
+static void test_unpublish_and_publish_again(void **state)
+{
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&b, 65536);
+    put_video(&b, 100, test_avcc);
+    put_video(&b, 100, test_idr);
+    put_call(&b, 0, "FCUnpublish", 6, "demo-key");
+    put_call(&b, 0, "deleteStream", 7, NULL);
+    put_video(&b, 133, test_delta); /* a straggler */
+    put_call(&b, 1, "publish", 8, "other-key");
+    put_video(&b, 0, test_avcc);
+    put_video(&b, 0, test_idr);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(r.unpublished, 1);
+    assert_string_equal(r.key, "other-key");
+    assert_int_equal(r.tracks, 2);
+    assert_int_equal(r.frames[0], 2);
+    assert_int_equal(rtmp_session_state(r.session), RTMP_LIVE);
+out:
+    recorder_release(&r);
+}
+
+static void test_commands_before_connect_fail(void **state)
+{
+    struct builder b;
+
+    (void)state;
+    if (recorder_init(&r, true)) goto out;
+    builder_init(&b, 65536);
+    put_handshake(&b);
+    put_call(&b, 1, "publish", 5, "demo-key");
+    int err = recorder_take(&r, &b, 0);
+    assert_true(err == ERR_ORDER || err == ERR_NOMEM);
+    assert_int_equal(rtmp_session_state(r.session), RTMP_FAILED);
+    assert_string_equal(r.key, "");
+out:
+    recorder_release(&r);
+}
+
+static void test_acknowledges_at_the_asked_window(void **state)
+{
+    static const uint8_t window[] = {0, 0, 0x10, 0};
+    static const uint8_t junk[3000] = {0};
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&b, 65536);
+    put_message(&b, 128, 2, RTMP_WINDOW_ACK, 0, 0, window, sizeof window);
+    put_message(&b, 128, 4, RTMP_AUDIO, 0, 1, junk, sizeof junk);
+    if (recorder_take(&r, &b, 0)) goto out;
+    static const char ack[] = "\x02\x00\x00\x00\x00\x00\x04\x03";
+    assert_true(r.out.err ||
+                memmem(builder_data(&r.out), r.out.len, ack, 8) != NULL);
+out:
+    recorder_release(&r);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_dialogue_to_live),
+    cmocka_unit_test(test_where_the_key_may_be),
+    cmocka_unit_test(test_start_waits_for_the_answer),
+    cmocka_unit_test(test_wrong_key),
+    cmocka_unit_test(test_media_in_any_order),
+    cmocka_unit_test(test_timestamps_unwrap),
+    cmocka_unit_test(test_aggregate),
+    cmocka_unit_test(test_enhanced_codec_is_refused_in_words),
+    cmocka_unit_test(test_unknown_calls_are_answered),
+    cmocka_unit_test(test_ping_is_answered_and_sent),
+    cmocka_unit_test(test_deadlines),
+    cmocka_unit_test(test_unpublish_and_publish_again),
+    cmocka_unit_test(test_commands_before_connect_fail),
+    cmocka_unit_test(test_acknowledges_at_the_asked_window),
+};
+HARNESS_MAIN(tests)

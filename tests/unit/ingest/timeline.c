@@ -1,0 +1,283 @@
+#include "tests/harness.h"
+
+#include "core/base/err.h"
+#include "ingest/timeline.h"
+
+enum { V = 0, A = 1 };
+
+static struct timeline t;
+
+static void begin(int64_t base_us, bool broken)
+{
+    timeline_init(&t, base_us, broken);
+    timeline_video(&t, V, 30, 1);
+    timeline_audio(&t, A, 48000);
+}
+
+static int place(int slot, int64_t dts_us, int64_t cts_us, int64_t now,
+                 struct timeline_out *out)
+{
+    struct timeline_in in = {slot, dts_us, dts_us + cts_us,
+                             slot == A ? 1024 : 0, now};
+
+    return timeline_place(&t, &in, out);
+}
+
+/* Frame i of 30 fps in whole ms, as µs. */
+static int64_t ms30(int64_t i)
+{
+    return (i * 1000 + 15) / 30 * 1000;
+}
+
+static int64_t ms_audio(int64_t i)
+{
+    return i * 1024 * 1000 / 48000 * 1000;
+}
+
+static void test_first_frame_is_at_base(void **state)
+{
+    struct timeline_out o;
+
+    (void)state;
+    begin(2000000, false);
+    assert_int_equal(place(V, 7777000, 0, 100, &o), 0);
+    assert_int_equal(o.dts, 180000);
+    assert_int_equal(o.pts, 180000);
+    assert_int_equal(o.duration, 3000);
+    assert_false(o.discontinuity);
+    assert_int_equal(place(A, 7777000 + 10000, 0, 100, &o), 0);
+    assert_int_equal(o.dts, 96480);
+    assert_int_equal(o.duration, 1024);
+}
+
+static void test_returning_publisher_says_so_once_per_track(void **state)
+{
+    struct timeline_out o;
+
+    (void)state;
+    begin(5000000, true);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(place(V, ms30(i), 0, 0, &o), 0);
+        assert_int_equal(o.discontinuity, i == 0);
+        assert_int_equal(place(A, ms_audio(i), 0, 0, &o), 0);
+        assert_int_equal(o.discontinuity, i == 0);
+    }
+    assert_int_equal(t.counts.rebased, 0);
+}
+
+static void test_audio_is_contiguous(void **state)
+{
+    struct timeline_out o;
+
+    (void)state;
+    begin(0, false);
+    for (int i = 0; i < 5000; i++) {
+        assert_int_equal(place(A, ms_audio(i), 0, 0, &o), 0);
+        assert_int_equal(o.dts, 1024 * i);
+    }
+    assert_int_equal(t.counts.resynced, 0);
+}
+
+/* Some encoders stamp four frames with one time. */
+static void test_audio_in_bursts_is_contiguous(void **state)
+{
+    struct timeline_out o;
+
+    (void)state;
+    begin(0, false);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(place(A, ms_audio(i / 4 * 4), 0, 0, &o), 0);
+        assert_int_equal(o.dts, 1024 * i);
+    }
+}
+
+static void test_audio_gap_is_kept(void **state)
+{
+    struct timeline_out o;
+
+    (void)state;
+    begin(0, false);
+    place(A, 0, 0, 0, &o);
+    assert_int_equal(place(A, 500000, 0, 0, &o), 0);
+    assert_int_equal(o.dts, 24000);
+    assert_false(o.discontinuity);
+    assert_int_equal(t.counts.resynced, 1);
+}
+
+/* The sound card's 48 kHz is 0.1 % fast: a frame goes now and then, and the
+ * sound never runs away from the picture. */
+static void test_fast_audio_clock_loses_a_frame(void **state)
+{
+    struct timeline_out o;
+    int64_t last = -1;
+
+    (void)state;
+    begin(0, false);
+    for (int i = 0; i < 10000; i++) {
+        int64_t at = (int64_t)(i * 1024 * 0.999 / 48 * 1000);
+        int err = place(A, at, 0, 0, &o);
+        if (err) {
+            assert_int_equal(err, ERR_AGAIN);
+            continue;
+        }
+        assert_true(o.dts > last);
+        last = o.dts;
+        assert_in_range(o.dts * 1000 / 48 - at + 1000000, 0, 1000000 + 60000);
+    }
+    assert_in_range(t.counts.resynced, 5, 12);
+}
+
+static void test_backward_jitter_is_clamped(void **state)
+{
+    struct timeline_out o;
+    int64_t last;
+
+    (void)state;
+    begin(0, false);
+    place(V, 0, 0, 0, &o);
+    place(V, 100000, 0, 0, &o);
+    last = o.dts;
+    assert_int_equal(place(V, 50000, 0, 0, &o), 0);
+    assert_int_equal(o.dts, last + 90);
+    assert_int_equal(t.counts.clamped, 1);
+    assert_false(o.discontinuity);
+    assert_int_equal(place(V, ms30(4), 0, 0, &o), 0);
+    assert_int_equal(o.dts, 12000);
+}
+
+static void test_shown_before_decoded_is_clamped(void **state)
+{
+    struct timeline_out o;
+
+    (void)state;
+    begin(0, false);
+    assert_int_equal(place(V, 0, -40000, 0, &o), 0);
+    assert_int_equal(o.pts, o.dts);
+    assert_int_equal(place(V, ms30(1), 8000000, 0, &o), 0);
+    assert_int_equal(o.pts, o.dts);
+    assert_int_equal(place(V, ms30(2), 67000, 0, &o), 0);
+    assert_int_equal(o.pts, o.dts + 6000);
+    assert_int_equal(t.counts.clamped, 2);
+}
+
+/* Both tracks restart at 0 after an hour: one rebase, both stay together. */
+static void test_jump_back_moves_both_tracks_alike(void **state)
+{
+    struct timeline_out v, a;
+    int64_t hour = 3600 * (int64_t)1000000, now = 0;
+
+    (void)state;
+    begin(0, false);
+    for (int i = 0; i < 60; i++, now += 33333) {
+        place(V, hour + ms30(i), 0, now, &v);
+        place(A, hour + ms30(i), 0, now, &a);
+    }
+    for (int i = 0; i < 60; i++, now += 33333) {
+        assert_int_equal(place(V, ms30(i), 0, now, &v), 0);
+        assert_int_equal(v.discontinuity, i == 0);
+        if (place(A, ms30(i), 0, now, &a)) continue;
+        assert_int_equal(a.discontinuity, i == 0);
+        assert_in_range(v.dts * 8 - a.dts * 15 + 100000, 0, 200000);
+    }
+    assert_int_equal(t.counts.rebased, 1);
+    assert_in_range(v.dts, 119 * 3000 - 3000, 119 * 3000 + 3000);
+}
+
+static void test_jump_forward_lands_on_the_arrival_clock(void **state)
+{
+    struct timeline_out o;
+
+    (void)state;
+    begin(1000000, false);
+    place(V, 0, 0, 50, &o);
+    place(V, ms30(1), 0, 33333, &o);
+    assert_int_equal(place(V, 900000000, 0, 66667, &o), 0);
+    assert_true(o.discontinuity);
+    assert_in_range(o.dts, 90000 + 5500, 90000 + 6500);
+    assert_int_equal(place(V, 900033000, 0, 100000, &o), 0);
+    assert_false(o.discontinuity);
+    assert_int_equal(t.counts.rebased, 1);
+}
+
+/* Only the video encoder restarted: audio goes on undisturbed. */
+static void test_one_track_may_jump_alone(void **state)
+{
+    struct timeline_out v, a;
+    int64_t now = 0;
+
+    (void)state;
+    begin(0, false);
+    for (int i = 0; i < 300; i++, now += 33333) {
+        int64_t at = ms30(i) + (i >= 100 ? 50000000 : 0);
+        assert_int_equal(place(V, at, 0, now, &v), 0);
+        assert_int_equal(v.discontinuity, i == 100);
+        place(A, ms30(i), 0, now, &a);
+        assert_false(a.discontinuity);
+    }
+    assert_int_equal(t.counts.rebased, 1);
+    assert_in_range(v.dts, 299 * 3000 - 6000, 299 * 3000 + 6000);
+}
+
+static void test_frames_before_the_beginning_are_dropped(void **state)
+{
+    struct timeline_out o;
+
+    (void)state;
+    begin(1000000, false);
+    assert_int_equal(place(V, 1000000, 0, 0, &o), 0);
+    assert_int_equal(place(A, 900000, 0, 0, &o), ERR_AGAIN);
+    assert_int_equal(place(A, 1000000, 0, 0, &o), 0);
+    assert_int_equal(t.counts.early, 1);
+}
+
+/* A second track whose clock has nothing to do with the first's. */
+static void test_unrelated_second_track_joins_now(void **state)
+{
+    struct timeline_out o;
+
+    (void)state;
+    begin(0, false);
+    place(V, 0, 0, 0, &o);
+    assert_int_equal(place(A, 9000000000, 0, 20000, &o), 0);
+    assert_in_range(o.dts, 0, 2000);
+    assert_false(o.discontinuity);
+}
+
+static void test_any_times_stay_in_order(void **state)
+{
+    struct timeline_out o;
+    uint64_t seed = 1;
+    int64_t last[2] = {-1, -1};
+
+    (void)state;
+    begin(0, false);
+    for (int i = 0; i < 100000; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        int slot = seed >> 60 & 1;
+        int64_t at = (int64_t)(uint32_t)(seed >> 20) * 1000;
+        if (seed >> 61 & 1) at = i * 20000;
+        if (place(slot, at, (int64_t)(seed >> 50) - 5000, i * 20000, &o))
+            continue;
+        assert_true(o.dts > last[slot]);
+        assert_true(o.pts >= o.dts);
+        last[slot] = o.dts;
+    }
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_first_frame_is_at_base),
+    cmocka_unit_test(test_returning_publisher_says_so_once_per_track),
+    cmocka_unit_test(test_audio_is_contiguous),
+    cmocka_unit_test(test_audio_in_bursts_is_contiguous),
+    cmocka_unit_test(test_audio_gap_is_kept),
+    cmocka_unit_test(test_fast_audio_clock_loses_a_frame),
+    cmocka_unit_test(test_backward_jitter_is_clamped),
+    cmocka_unit_test(test_shown_before_decoded_is_clamped),
+    cmocka_unit_test(test_jump_back_moves_both_tracks_alike),
+    cmocka_unit_test(test_jump_forward_lands_on_the_arrival_clock),
+    cmocka_unit_test(test_one_track_may_jump_alone),
+    cmocka_unit_test(test_frames_before_the_beginning_are_dropped),
+    cmocka_unit_test(test_unrelated_second_track_joins_now),
+    cmocka_unit_test(test_any_times_stay_in_order),
+};
+HARNESS_MAIN(tests)
