@@ -35,11 +35,15 @@ const JUMP = 1.5;
 const JUMP_UNBUFFERED = 6;
 /** After a jump the decoder needs a moment; do not judge it. */
 const JUMP_REST = 2;
-/** Arrivals that make the live line, and those that make the lateness. */
+/** Playlists that make the live line, and those that make the lateness. */
 const LINE_SAMPLES = 9;
 const LATE_SAMPLES = 48;
+/** Edges remembered to find when a delivery had been announced. */
+const EDGES = 24;
 /** Spare buffer wanted when the latest delivery of the window comes. */
 const SPARE = 0.08;
+/** Media times this near are one. */
+const EPSILON = 0.02;
 /** The target never grows past this above the hold-back. */
 const MARGIN_MAX = 4;
 
@@ -61,9 +65,11 @@ export class LatencyControl {
     #part = 0.2;
     /** @type {number[]} */
     #offsets = [];
-    /** @type {number[]} */
-    #lateness = [];
-    #edge = -Infinity;
+    /** From the announcement of media to its place in the buffer.
+     *  @type {number[]} */
+    #trips = [];
+    /** @type {{edge: number, at: number}[]} */
+    #edges = [];
     /** @type {ControlState} */
     #state = "idle";
     #rate = 1;
@@ -88,8 +94,8 @@ export class LatencyControl {
     /** A new timeline, or a new start: nothing learnt before holds. */
     reset() {
         this.#offsets = [];
-        this.#lateness = [];
-        this.#edge = -Infinity;
+        this.#trips = [];
+        this.#edges = [];
         this.#state = "idle";
         this.#rate = 1;
         this.#restUntil = -Infinity;
@@ -103,8 +109,8 @@ export class LatencyControl {
      */
     published(edge, now) {
         if (!Number.isFinite(edge)) return;
-        this.#edge = edge;
-        push(this.#offsets, now - edge, LINE_SAMPLES);
+        push(this.#edges, { edge, at: now }, EDGES);
+        push(this.#offsets, now - edge, LATE_SAMPLES);
     }
 
     /**
@@ -113,20 +119,25 @@ export class LatencyControl {
      * @param {number} now
      */
     delivered(end, now) {
-        if (this.#offsets.length === 0) return;
-        const late = now - end - median(this.#offsets);
-        /* Old media being filled in says nothing about the edge. */
-        if (late < MARGIN_MAX) push(this.#lateness, late, LATE_SAMPLES);
+        const i = this.#edges.findIndex(({ edge }) => edge > end - EPSILON);
+        /* What the first playlist listed is filled in, not delivered live. */
+        if (i > 0) push(this.#trips, now - this.#edges[i].at, LATE_SAMPLES);
     }
 
     /** Where playback should be, behind the live line. */
     get target() {
-        if (this.#lateness.length < LATE_SAMPLES / 4) return this.#holdBack;
-        const needed = quantile(this.#lateness, 0.95) + this.#part + SPARE;
+        if (this.#trips.length < LATE_SAMPLES / 4) return this.#holdBack;
+        const late = quantile(this.#offsets, 0.95) - this.#line;
+        const trip = quantile(this.#trips, 0.95);
         return Math.min(
-            Math.max(this.#holdBack, needed),
+            Math.max(this.#holdBack, late + trip + this.#part + SPARE),
             this.#holdBack + MARGIN_MAX,
         );
+    }
+
+    /** now - media time of the live line. */
+    get #line() {
+        return quantile(this.#offsets.slice(-LINE_SAMPLES), 0.5);
     }
 
     /**
@@ -138,10 +149,8 @@ export class LatencyControl {
      */
     liveAt(now) {
         if (this.#offsets.length === 0) return null;
-        return Math.min(
-            now - median(this.#offsets),
-            this.#edge + 2 * this.#part,
-        );
+        const { edge } = /** @type {any} */ (this.#edges.at(-1));
+        return Math.min(now - this.#line, edge + 2 * this.#part);
     }
 
     /**
@@ -247,18 +256,14 @@ export class LatencyControl {
 }
 
 /**
- * @param {number[]} list
- * @param {number} value
+ * @template T
+ * @param {T[]} list
+ * @param {T} value
  * @param {number} bound oldest goes first
  */
 function push(list, value, bound) {
     list.push(value);
     if (list.length > bound) list.shift();
-}
-
-/** @param {number[]} list */
-function median(list) {
-    return quantile(list, 0.5);
 }
 
 /**

@@ -174,10 +174,11 @@ test("a stall of the source that is made up for ends at the target", () => {
 test("a source that fell back for good gets a new line", () => {
     const room = new Room();
     room.run(20);
+    const jumps = room.jumps;
     room.shift(3);
     room.run(30);
     assert.ok(Math.abs(room.error) < 0.1, `error ${room.error}`);
-    assert.equal(room.jumps, 0);
+    assert.equal(room.jumps, jumps);
     const before = room.stalled;
     room.run(60);
     assert.equal(room.stalled, before);
@@ -202,8 +203,9 @@ test("late deliveries raise the target, and only while they last", () => {
 test("a publisher that stops does not look like a player that lags", () => {
     const room = new Room();
     room.run(20);
+    const jumps = room.jumps;
     room.run(30, () => {}, true);
-    assert.equal(room.jumps, 0);
+    assert.equal(room.jumps, jumps);
     assert.ok(room.last.behind < HOLD_BACK + 3 * PART);
 });
 
