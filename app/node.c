@@ -1,0 +1,249 @@
+#include "app/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/pages.h"
+#include "app/pipeline.h"
+#include "app/settings.h"
+#include "control/directory.h"
+#include "core/base/err.h"
+#include "core/loop/loop.h"
+#include "core/net/server.h"
+#include "core/net/tcp.h"
+#include "edge/edge.h"
+#include "ingest/rtmp/server.h"
+
+enum { HTTP, HTTPS, SERVERS };
+
+struct node {
+    struct node_conf conf;
+    struct directory *directory; /* on the loop only, once it runs */
+    struct pages *pages;
+    struct edge *edge;
+    struct server *servers[SERVERS]; /* NULL where not configured */
+    struct rtmp_server *rtmp;
+    struct pipeline *pipeline;
+    int rtmp_port;
+    int closing;
+    void (*on_done)(void *arg);
+    void *done_arg;
+};
+
+/* --- what others ask of this loop ------------------------------------------
+ */
+
+static const char *what_is_broken(void *arg)
+{
+    struct node *n = arg;
+
+    return n->closing ? "the server is going down" : NULL;
+}
+
+static enum upstream_answer find_channel(const char *name, void *arg)
+{
+    struct node *n = arg;
+
+    return directory_find(n->directory, name) ? UPSTREAM_OFFLINE
+                                              : UPSTREAM_UNKNOWN;
+}
+
+static int authorise(const char *key, struct ingest_grant *out, void *arg)
+{
+    struct node *n = arg;
+    const struct channel *c = directory_by_key(n->directory, key);
+    uint8_t hash[KEY_HASH_BYTES];
+
+    key_hash(hash, key);
+    if (!c && n->conf.demo && key_hash_equal(hash, n->conf.demo->key_hash))
+        c = n->conf.demo;
+    if (!c) return ERR_DENIED;
+    snprintf(out->channel, sizeof out->channel, "%s", c->name);
+    return 0;
+}
+
+static void attach(struct publisher *p, void *arg)
+{
+    struct node *n = arg;
+
+    pipeline_attach(p, n->pipeline);
+}
+
+static void detach(struct publisher *p, void *arg)
+{
+    struct node *n = arg;
+
+    pipeline_detach(p, n->pipeline);
+}
+
+/* --- making -----------------------------------------------------------------
+ */
+
+static int open_server(struct node *n, int which, const char *listen,
+                       struct tls_server *tls, char why[256])
+{
+    struct server_conf conf = {.loop = n->conf.loop,
+                               .listen = listen,
+                               .tls = tls,
+                               .metrics = n->conf.metrics};
+    int err;
+
+    if (!*listen) return 0;
+    server_limits_default(&conf.limits);
+    conf.limits.connections_per_address =
+        (int)n->conf.settings->connections_per_address;
+    err = server_create(&n->servers[which], &conf);
+    if (err) {
+        snprintf(why, 256, "%s.listen: %s: %s", tls ? "https" : "http", listen,
+                 err == ERR_BUSY ? "address is in use" : err_text(err));
+        return err;
+    }
+    err = edge_serve(n->edge, n->servers[which]);
+    if (!err) err = pages_route(n->pages, n->servers[which]);
+    return err;
+}
+
+int node_create(struct node **out, const struct node_conf *conf, char why[256])
+{
+    struct node *n = calloc(1, sizeof *n);
+    struct edge_conf edge = {.loop = conf->loop,
+                             .metrics = conf->metrics,
+                             .upstream = {find_channel, n}};
+    struct pages_conf pages = {
+        .metrics = conf->metrics, .broken = what_is_broken, .arg = n};
+    int err;
+
+    snprintf(why, 256, "%s", err_text(ERR_NOMEM));
+    if (!n) return ERR_NOMEM;
+    n->conf = *conf;
+    n->directory = directory_ref(conf->directory);
+    err = edge_create(&n->edge, &edge);
+    if (!err) err = pages_create(&n->pages, &pages);
+    if (!err)
+        err = open_server(n, HTTP, conf->settings->http_listen, NULL, why);
+    if (!err && conf->tls)
+        err =
+            open_server(n, HTTPS, conf->settings->https_listen, conf->tls, why);
+    if (err)
+        node_free(&n);
+    else
+        *out = n;
+    return err;
+}
+
+int node_open_ingest(struct node *n, struct pipeline *p, char why[256])
+{
+    struct ingest_door door = {.authorise = authorise,
+                               .attach = attach,
+                               .detach = detach,
+                               .arg = n,
+                               .metrics = n->conf.metrics};
+    struct rtmp_server_conf conf = {.loop = n->conf.loop,
+                                    .listen = n->conf.settings->rtmp_listen,
+                                    .door = &door,
+                                    .metrics = n->conf.metrics};
+    int err;
+
+    n->pipeline = p;
+    if (!*conf.listen) return 0;
+    rtmp_server_limits_default(&conf.limits);
+    conf.limits.connections_per_address =
+        (int)n->conf.settings->ingest_per_address;
+    err = rtmp_server_create(&n->rtmp, &conf);
+    if (err)
+        snprintf(why, 256, "rtmp.listen: %s: %s", conf.listen,
+                 err == ERR_BUSY ? "address is in use" : err_text(err));
+    else
+        n->rtmp_port = rtmp_server_port(n->rtmp);
+    return err;
+}
+
+struct edge *node_edge(struct node *n)
+{
+    return n->edge;
+}
+
+int node_http_port(const struct node *n)
+{
+    return n->servers[HTTP] ? server_port(n->servers[HTTP]) : -1;
+}
+
+int node_https_port(const struct node *n)
+{
+    return n->servers[HTTPS] ? server_port(n->servers[HTTPS]) : -1;
+}
+
+int node_rtmp_port(const struct node *n)
+{
+    return n->rtmp_port;
+}
+
+/* --- changing ---------------------------------------------------------------
+ */
+
+struct new_directory {
+    struct node *node;
+    struct directory *directory;
+};
+
+static void take_directory(void *arg)
+{
+    struct new_directory *m = arg;
+
+    directory_unref(&m->node->directory);
+    m->node->directory = m->directory;
+    free(m);
+}
+
+void node_set_directory(struct node *n, struct directory *d)
+{
+    struct new_directory *m = malloc(sizeof *m);
+
+    if (!m) return;
+    *m = (struct new_directory){n, directory_ref(d)};
+    if (!loop_post(n->conf.loop, take_directory, m)) return;
+    directory_unref(&m->directory);
+    free(m);
+}
+
+static void on_closed(void *arg)
+{
+    struct node *n = arg;
+
+    if (--n->closing == 0) n->on_done(n->done_arg);
+}
+
+void node_drain(struct node *n, long grace_us, void (*on_done)(void *arg),
+                void *arg)
+{
+    n->on_done = on_done;
+    n->done_arg = arg;
+    n->closing = 1; /* this function itself */
+    if (n->rtmp) {
+        n->closing++;
+        rtmp_server_close(&n->rtmp, on_closed, n);
+    }
+    for (int i = 0; i < SERVERS; i++) {
+        if (!n->servers[i]) continue;
+        n->closing++;
+        server_close(n->servers[i], grace_us, on_closed, n);
+        n->servers[i] = NULL;
+    }
+    on_closed(n);
+}
+
+void node_free(struct node **n)
+{
+    struct node *old = *n;
+
+    *n = NULL;
+    if (!old) return;
+    rtmp_server_close(&old->rtmp, NULL, NULL);
+    for (int i = 0; i < SERVERS; i++)
+        if (old->servers[i]) server_close(old->servers[i], 0, NULL, NULL);
+    edge_free(&old->edge);
+    pages_free(&old->pages);
+    directory_unref(&old->directory);
+    free(old);
+}
