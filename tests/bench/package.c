@@ -3,7 +3,10 @@
  * reads an Annex B and an ADTS file, plays them over a bus as a passthrough
  * ladder would (a mark at each IDR), writes each rendition's init and parts
  * into OUTDIR/NAME.mp4, its playlist into OUTDIR/NAME.m3u8, and prints µs of
- * CPU per part. */
+ * CPU per part.
+ *   package VIDEO.h264 AUDIO.aac HOST:PORT [FPS [SECONDS]]
+ * plays them again and again in real time and serves channel "bench", so that
+ * viewers' cost can be measured without an encoder beside it. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,15 +14,20 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/metric.h"
 #include "core/loop/loop.h"
+#include "core/loop/timer.h"
 #include "core/media/aac.h"
 #include "core/media/h264.h"
+#include "core/net/server.h"
+#include "edge/edge.h"
 #include "packager/packager.h"
 #include "packager/playlist.h"
 
 enum { VIDEO = TRACK_RENDITION_FIRST, AUDIO, GOP_MAX = 1 << 22 };
 
 struct bench {
+    struct edge *edge; /* NULL: into files */
     struct store *store;
     FILE *out[2];
     int parts;
@@ -30,6 +38,11 @@ static void on_event(struct store_event *e, void *arg)
     struct bench *b = arg;
     struct store_change change;
 
+    if (b->edge) {
+        edge_apply(b->edge, "bench", 1, e);
+        if (e->type == STORE_PART) b->parts++;
+        return;
+    }
     if (store_apply(b->store, e, &change)) fprintf(stderr, "apply failed\n");
     if (e->type == STORE_PART) b->parts++;
     for (int i = 0; i < e->slice_count; i++)
@@ -72,7 +85,10 @@ static void add_frame(struct bus *bus, struct frame f)
 
 struct source {
     struct bus *bus;
-    struct reader video, audio;
+    struct reader video, audio, video_start, audio_start;
+    struct timer tick;
+    struct loop *loop;
+    int64_t started_at, until_at;
     struct h264_nal nal;
     bool more;
     int fps;
@@ -177,6 +193,23 @@ static void play(struct source *s)
             ;
 }
 
+/* Everything that is due, at the pace of the clock. */
+static void on_tick(void *arg)
+{
+    struct source *s = arg;
+    int64_t now = loop_now(s->loop), due = now - s->started_at;
+
+    while (s->frames * 1000000 / s->fps <= due) {
+        if (!next_video(s)) s->video = s->video_start;
+        while (s->audio_frames * 1024 * 1000000 / s->rate <= due)
+            if (!next_audio(s)) s->audio = s->audio_start;
+    }
+    if (s->until_at && now > s->until_at)
+        loop_stop(s->loop);
+    else
+        timer_set(&s->tick, now + 5000);
+}
+
 static double cpu_s(void)
 {
     struct timespec t;
@@ -204,48 +237,88 @@ static void finish(struct bench *b, const char *dir)
     }
 }
 
+static void serve(struct source *s, struct bench *b, const char *listen,
+                  int seconds)
+{
+    struct server *server;
+    struct metrics *metrics;
+    struct server_conf conf = {.loop = s->loop, .listen = listen};
+    double before;
+
+    if (metrics_create(&metrics)) exit(1);
+    struct edge_conf edge = {.loop = s->loop, .metrics = metrics};
+    server_limits_default(&conf.limits);
+    if (edge_create(&b->edge, &edge) || server_create(&server, &conf) ||
+        edge_serve(b->edge, server))
+        exit(1);
+    struct packager *p;
+    if (packager_create(
+            &p, s->bus,
+            &(struct packager_conf){.on_event = on_event, .arg = b}))
+        exit(1);
+    s->started_at = clock_mono_us();
+    s->until_at = seconds ? s->started_at + seconds * 1000000LL : 0;
+    timer_init(&s->tick, s->loop, on_tick, s);
+    timer_set(&s->tick, s->started_at);
+    before = cpu_s();
+    loop_run(s->loop);
+    printf("%.2f %% of a core over %d s, %d parts\n",
+           (cpu_s() - before) * 100 / seconds, seconds, b->parts);
+    struct builder text;
+    builder_init(&text, 1 << 20);
+    metrics_render(metrics, &text);
+    fwrite(builder_data(&text), 1, text.len, stdout);
+    exit(0);
+}
+
+static void into_files(struct source *s, struct bench *b, const char *dir)
+{
+    char path[2][512];
+
+    snprintf(path[0], sizeof path[0], "%s/source.mp4", dir);
+    snprintf(path[1], sizeof path[1], "%s/audio.mp4", dir);
+    for (int i = 0; i < 2; i++)
+        if (!(b->out[i] = fopen(path[i], "wb"))) exit(1);
+    double before = cpu_s();
+    play(s);
+    double spent = cpu_s() - before;
+    printf("%d parts, %lld frames: %.1f us of CPU per part, all included\n",
+           b->parts, (long long)(s->frames + s->audio_frames),
+           spent * 1e6 / b->parts);
+    finish(b, dir);
+}
+
 int main(int argc, char **argv)
 {
     struct bench b = {0};
     struct source s = {.msn = 1, .fps = argc > 4 ? atoi(argv[4]) : 30};
-    struct loop *loop;
     struct packager *p;
-    char path[2][512];
 
     if (argc < 4 || s.fps < 1) return 2;
     struct buf *video = read_file(argv[1]), *audio = read_file(argv[2]);
-    s.video = reader_of(buf_data(video), buf_len(video));
-    s.audio = reader_of(buf_data(audio), buf_len(audio));
-    snprintf(path[0], sizeof path[0], "%s/source.mp4", argv[3]);
-    snprintf(path[1], sizeof path[1], "%s/audio.mp4", argv[3]);
-    for (int i = 0; i < 2; i++)
-        if (!(b.out[i] = fopen(path[i], "wb"))) return 1;
-    if (loop_create(&loop, 0) || store_create(&b.store, "bench", 1, NULL, NULL))
+    s.video = s.video_start = reader_of(buf_data(video), buf_len(video));
+    s.audio = s.audio_start = reader_of(buf_data(audio), buf_len(audio));
+    if (loop_create(&s.loop, 0) ||
+        store_create(&b.store, "bench", 1, NULL, NULL))
         return 1;
-    struct bus_conf conf = {.loop = loop,
+    struct bus_conf conf = {.loop = s.loop,
                             .channel = "bench",
                             .generation = 1,
                             .origin_at = clock_mono_us(),
                             .origin_wall_us = clock_wall_us()};
+    struct packager_conf packager = {.on_event = on_event, .arg = &b};
+    bool listen = strchr(argv[3], ':') != NULL;
     if (bus_create(&s.bus, &conf)) return 1;
     bus_plan(s.bus, &(struct plan){2, 200000, 2000000, {VIDEO, AUDIO}, 2});
     write_track(&s);
-    if (packager_create(
-            &p, s.bus,
-            &(struct packager_conf){.on_event = on_event, .arg = &b}))
-        return 1;
-    double before = cpu_s();
-    play(&s);
-    double spent = cpu_s() - before;
-    printf("%d parts, %lld frames: %.1f us of CPU per part, all included\n",
-           b.parts, (long long)(s.frames + s.audio_frames),
-           spent * 1e6 / b.parts);
-    finish(&b, argv[3]);
+    if (!listen && packager_create(&p, s.bus, &packager)) return 1;
+    if (listen) serve(&s, &b, argv[3], argc > 5 ? atoi(argv[5]) : 0);
+    into_files(&s, &b, argv[3]);
     packager_free(&p);
     bus_unref(&s.bus);
     store_free(&b.store);
-    loop_run_once(loop);
-    loop_free(&loop);
+    loop_run_once(s.loop);
+    loop_free(&s.loop);
     buf_unref(&video);
     buf_unref(&audio);
     return 0;
