@@ -156,12 +156,13 @@ static int place_audio(struct timeline *t, struct timeline_track *k,
 int timeline_place(struct timeline *t, const struct timeline_in *in,
                    struct timeline_out *out)
 {
-    struct timeline_track *k = &t->tracks[in->slot];
+    struct timeline_track *k;
     struct timeline_out o = {0};
     int64_t at_us;
     int err;
 
     INVARIANT(in->slot >= 0 && in->slot < TIMELINE_SLOTS);
+    k = &t->tracks[in->slot];
     INVARIANT(k->kind == TRACK_VIDEO || k->rate);
     err = map(t, k, in, &at_us);
     if (err) return err;

@@ -67,10 +67,10 @@ static bool has_chroma_info(uint8_t profile)
 
 static void skip_scaling_list(struct bits *b, int size)
 {
-    int last = 8, next = 8;
+    uint32_t last = 8, next = 8;
 
     for (int i = 0; i < size && !b->failed; i++) {
-        if (next) next = (last + bits_se(b)) & 0xff;
+        if (next) next = (last + (uint32_t)bits_se(b)) & 0xff;
         if (next) last = next;
     }
 }

@@ -228,7 +228,7 @@ static const struct {
 static int dispatch(struct rtmp_session *s, struct command *c)
 {
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
-        if (strcmp(handlers[i].name, c->name)) continue;
+        if (strcmp(handlers[i].name, c->name) != 0) continue;
         if (handlers[i].needs_connect && s->state < RTMP_READY)
             return rtmp_session_fail(s, ERR_ORDER, "command before connect");
         return handlers[i].fn(s, c);

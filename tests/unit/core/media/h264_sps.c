@@ -119,6 +119,12 @@ static void test_nonsense_is_refused(void **state)
     big[1] = 66;
     assert_true(h264_sps_parse(&s, big, 4000) < 0);
     assert_int_equal(s.width, 7);
+    /* scaling lists with the largest steps there are */
+    static const char steps[] = "676400"
+                                "29ffffffffffffffffffffffff24ffffff046700ff0000"
+                                "0000ffffff0010ff5611";
+    size_t n = from_hex(ff, steps);
+    assert_true(h264_sps_parse(&s, ff, n) < 0);
 }
 
 static const struct CMUnitTest tests[] = {
