@@ -1,107 +1,24 @@
 #include "ingest/rtmp/server.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 
-#include "core/base/assert.h"
 #include "core/base/err.h"
-#include "core/base/list.h"
 #include "core/base/log.h"
 #include "core/base/metric.h"
 #include "core/loop/loop.h"
-#include "core/loop/timer.h"
 #include "core/net/tcp.h"
-#include "ingest/rtmp/session.h"
+#include "ingest/rtmp/server_priv.h"
 
-enum {
-    READ_BYTES = 64 << 10,
-    UNSENT_BYTES_MAX = 256 << 10, /* policy past it: close the connection */
-    KEEPALIVE_IDLE_S = 10,
-    KEEPALIVE_STEP_S = 5,
-    KEEPALIVE_COUNT = 3,
-    USER_TIMEOUT_MS = 15000,
-};
-
-struct rtmp_server {
-    struct loop *loop;
-    struct ingest_door door;
-    struct rtmp_server_limits limits;
-    uv_tcp_t listener;
-    bool closing, listener_gone;
-    void (*on_done)(void *arg);
-    void *done_arg;
-    struct list connections;
-    int count;
-    uint64_t seed;
-    struct metrics *metrics;
-    struct metric *m_accepted, *m_closed, *m_bytes_in, *m_bytes_out;
-    struct metric *m_dropped, *m_unsupported, *m_enhanced;
-    uint8_t read_buffer[READ_BYTES]; /* of whichever socket is being read */
-};
-
-struct connection {
-    struct list node;
-    struct rtmp_server *server;
-    uv_tcp_t tcp;
-    struct timer timer;
-    struct rtmp_session *session;
-    struct publisher *publisher;
-    char peer[ADDRESS_TEXT_MAX], host[ADDRESS_TEXT_MAX];
-    bool loopback, reading, closing, busy;
-    size_t unsent;
-    struct rtmp_session_counts seen;
-};
-
-struct write {
-    uv_write_t req;
-    struct connection *c;
-    struct slice bytes;
-};
+/* A handshake turn, or all a session has to say, as records. */
+enum { TLS_OUT_BYTES = 4 * TLS_OUT_MARGIN };
 
 void rtmp_server_limits_default(struct rtmp_server_limits *out)
 {
-    *out = (struct rtmp_server_limits){1000, 64};
-}
-
-/* --- the end of a connection --- */
-
-static void maybe_done(struct rtmp_server *s)
-{
-    if (!s->closing || !s->listener_gone || s->count) return;
-    if (s->on_done) s->on_done(s->done_arg);
-    free(s);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct connection *c = handle->data;
-    struct rtmp_server *s = c->server;
-
-    list_unlink(&c->node);
-    s->count--;
-    rtmp_session_free(&c->session);
-    free(c);
-    maybe_done(s);
-}
-
-static void count_media(struct connection *c)
-{
-    const struct rtmp_session_counts *now = rtmp_session_counts(c->session);
-    struct rtmp_server *s = c->server;
-
-    metric_add(s->m_dropped, (int64_t)(now->dropped - c->seen.dropped));
-    metric_add(s->m_unsupported,
-               (int64_t)(now->unsupported - c->seen.unsupported));
-    metric_add(s->m_enhanced, (int64_t)(now->enhanced - c->seen.enhanced));
-    c->seen = *now;
+    *out = (struct rtmp_server_limits){1000, 64, 32};
 }
 
 /* By error name: sentences may quote the peer, and labels must stay few. */
-static void count_refusal(struct rtmp_server *s, int err)
+void rtmp_server_count_refusal(struct rtmp_server *s, int err)
 {
     char labels[64] = "";
 
@@ -113,349 +30,21 @@ static void count_refusal(struct rtmp_server *s, int err)
                1);
 }
 
-/* err: 0 for an ordinary end. */
-static void close_connection(struct connection *c, int err, const char *reason)
+void rtmp_server_maybe_done(struct rtmp_server *s)
 {
-    struct rtmp_server *s = c->server;
-
-    if (c->closing) return;
-    c->closing = true;
-    LOG_AT(err ? LOG_WARN : LOG_INFO, "rtmp", "closed", log_s("peer", c->peer),
-           log_s("reason", reason), log_s("app", rtmp_session_app(c->session)),
-           log_s("client", rtmp_session_client(c->session)));
-    if (err) count_refusal(s, err);
-    count_media(c);
-    metric_add(s->m_closed, 1);
-    timer_cancel(&c->timer);
-    publisher_close(&c->publisher, reason);
-    uv_close((uv_handle_t *)&c->tcp, on_closed);
-}
-
-static void close_ended(struct connection *c)
-{
-    close_connection(c, rtmp_session_error(c->session),
-                     rtmp_session_reason(c->session));
-}
-
-/* --- bytes out --- */
-
-static void on_written(uv_write_t *req, int status)
-{
-    struct write *w = req->data;
-    struct connection *c = w->c;
-
-    c->unsent -= w->bytes.len;
-    slice_unref(&w->bytes);
-    free(w);
-    if (status < 0 && status != UV_ECANCELED)
-        close_connection(c, ERR_IO, "write failed");
-    else if (!c->unsent && rtmp_session_state(c->session) == RTMP_CLOSING)
-        close_ended(c);
-}
-
-/* Takes bytes' reference. */
-static int queue_tail(struct connection *c, struct slice bytes, size_t sent)
-{
-    struct write *w;
-    uv_buf_t tail;
-
-    if (c->unsent + bytes.len > UNSENT_BYTES_MAX) return ERR_LIMIT;
-    w = malloc(sizeof *w);
-    if (!w) return ERR_NOMEM;
-    *w = (struct write){.c = c, .bytes = bytes};
-    w->req.data = w;
-    tail = uv_buf_init((char *)(uintptr_t)(bytes.data + sent),
-                       (unsigned)(bytes.len - sent));
-    if (uv_write(&w->req, (uv_stream_t *)&c->tcp, &tail, 1, on_written)) {
-        free(w);
-        return ERR_IO;
-    }
-    c->unsent += bytes.len;
-    return 0;
-}
-
-static int send_slice(struct connection *c, struct slice bytes)
-{
-    uv_buf_t all =
-        uv_buf_init((char *)(uintptr_t)bytes.data, (unsigned)bytes.len);
-    int n = 0, err;
-
-    metric_add(c->server->m_bytes_out, (int64_t)bytes.len);
-    if (!c->unsent) n = uv_try_write((uv_stream_t *)&c->tcp, &all, 1);
-    if (n == UV_EAGAIN) n = 0;
-    err = n < 0 ? ERR_IO : 0;
-    if (!err && (size_t)n < bytes.len) {
-        err = queue_tail(c, bytes, (size_t)n);
-        if (!err) return 0;
-    }
-    slice_unref(&bytes);
-    return err;
-}
-
-static void flush(struct connection *c)
-{
-    struct slice bytes;
-
-    while (!c->closing && !rtmp_session_pull(c->session, &bytes))
-        if (send_slice(c, bytes)) close_connection(c, ERR_IO, "write failed");
-}
-
-/* --- after each turn of the session --- */
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    struct connection *c = handle->data;
-
-    (void)suggested;
-    *buf = uv_buf_init((char *)c->server->read_buffer, READ_BYTES);
-}
-
-static void set_reading(struct connection *c, bool on)
-{
-    if (on == c->reading) return;
-    c->reading = on;
-    if (on)
-        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
-    else
-        uv_read_stop((uv_stream_t *)&c->tcp);
-}
-
-/* Sends what is to be sent, then acts on the state the session is in now. */
-static void settle(struct connection *c)
-{
-    int64_t next = 0;
-
-    if (c->closing || c->busy) return;
-    rtmp_session_tick(c->session, loop_now(c->server->loop), &next);
-    flush(c);
-    if (c->closing) return;
-    switch (rtmp_session_state(c->session)) {
-    case RTMP_FAILED: close_ended(c); return;
-    case RTMP_CLOSING:
-        publisher_close(&c->publisher, rtmp_session_reason(c->session));
-        if (!c->unsent) {
-            close_ended(c);
-            return;
-        }
-        break;
-    default: break;
-    }
-    set_reading(c, rtmp_session_wants_read(c->session));
-    timer_set(&c->timer, next);
-}
-
-static void on_timer(void *arg)
-{
-    settle(arg);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    struct connection *c = stream->data;
-
-    if (n == 0 || c->closing) return;
-    if (n < 0) {
-        close_connection(
-            c, 0, n == UV_EOF ? "connection closed" : uv_strerror((int)n));
-        return;
-    }
-    metric_add(c->server->m_bytes_in, n);
-    c->busy = true;
-    rtmp_session_feed(c->session, buf->base, (size_t)n,
-                      loop_now(c->server->loop));
-    c->busy = false;
-    count_media(c);
-    settle(c);
-}
-
-/* --- session to publisher and back --- */
-
-static void on_ready(void *arg)
-{
-    struct connection *c = arg;
-    bool nested = c->busy;
-
-    c->busy = true;
-    rtmp_session_accept(c->session, loop_now(c->server->loop));
-    c->busy = nested;
-    settle(c);
-}
-
-static const char *refusal_text(int err)
-{
-    switch (err) {
-    case ERR_DENIED: return "wrong stream key";
-    case ERR_BUSY: return "another publisher has this stream";
-    case ERR_LIMIT: return "the server is full";
-    default: return err_text(err);
-    }
-}
-
-static void on_refused(int err, void *arg)
-{
-    struct connection *c = arg;
-
-    publisher_close(&c->publisher, "refused");
-    rtmp_session_refuse(c->session, err, refusal_text(err));
-    settle(c);
-}
-
-static void on_kicked(const char *reason, void *arg)
-{
-    struct connection *c = arg;
-
-    rtmp_session_close(c->session, reason);
-    settle(c);
-}
-
-static void on_publish(const char *app, const char *key, void *arg)
-{
-    struct connection *c = arg;
-    struct rtmp_server *s = c->server;
-    struct publisher_events events = {on_ready, on_refused, on_kicked, c};
-
-    log_info("rtmp", "asked", log_s("peer", c->peer), log_s("app", app),
-             log_secret("key", key));
-    publisher_close(&c->publisher, "published anew");
-    if (publisher_create(&c->publisher, &s->door, s->loop, "rtmp", c->peer,
-                         &events)) {
-        rtmp_session_refuse(c->session, ERR_NOMEM, err_text(ERR_NOMEM));
-        return;
-    }
-    publisher_open(c->publisher, key);
-}
-
-static void on_track(int slot, const struct track_info *info,
-                     struct slice config, void *arg)
-{
-    struct connection *c = arg;
-    int err = publisher_track(c->publisher, slot, info, config);
-
-    if (err)
-        log_warn("rtmp", "bad_track", log_s("peer", c->peer),
-                 log_s("codec", codec_name(info->codec)),
-                 log_s("reason", err_text(err)));
-}
-
-static void on_frame(const struct publisher_frame *f, void *arg)
-{
-    struct connection *c = arg;
-
-    publisher_frame(c->publisher, f); /* counts what it cannot hand on */
-}
-
-static void on_unpublish(void *arg)
-{
-    struct connection *c = arg;
-
-    publisher_close(&c->publisher, "unpublish");
-}
-
-/* --- new connections --- */
-
-static void set_options(struct connection *c)
-{
-    int fd, v;
-
-    uv_tcp_nodelay(&c->tcp, 1);
-    if (uv_fileno((uv_handle_t *)&c->tcp, &fd)) return;
-    v = 1;
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &v, sizeof v);
-    v = KEEPALIVE_IDLE_S;
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &v, sizeof v);
-    v = KEEPALIVE_STEP_S;
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &v, sizeof v);
-    v = KEEPALIVE_COUNT;
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &v, sizeof v);
-    v = USER_TIMEOUT_MS;
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &v, sizeof v);
-}
-
-static void read_peer(struct connection *c)
-{
-    struct sockaddr_storage a;
-    int len = sizeof a;
-
-    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&a, &len)) {
-        snprintf(c->peer, sizeof c->peer, "unknown");
-        return;
-    }
-    tcp_format_address(c->peer, (struct sockaddr *)&a);
-    tcp_format_host(c->host, (struct sockaddr *)&a);
-    c->loopback = tcp_is_loopback((struct sockaddr *)&a);
-}
-
-static const char *over_a_cap(const struct connection *c)
-{
-    struct rtmp_server *s = c->server;
-    int same = 0;
-
-    if (s->count > s->limits.connections) return "too many connections";
-    if (c->loopback) return NULL;
-    LIST_FOREACH (it, &s->connections) {
-        struct connection *other = LIST_ENTRY(it, struct connection, node);
-        if (!strcmp(other->host, c->host)) same++;
-    }
-    return same > s->limits.connections_per_address
-               ? "too many connections from this address"
-               : NULL;
-}
-
-static struct connection *make_connection(struct rtmp_server *s)
-{
-    struct rtmp_session_events events = {on_publish, on_track, on_frame,
-                                         on_unpublish, NULL};
-    struct connection *c = calloc(1, sizeof *c);
-
-    if (!c) return NULL;
-    events.arg = c;
-    c->server = s;
-    s->seed = s->seed * 6364136223846793005u + (uint64_t)loop_now(s->loop);
-    if (rtmp_session_create(&c->session, &events, s->seed, loop_now(s->loop)))
-        goto fail;
-    if (uv_tcp_init(loop_uv(s->loop), &c->tcp)) goto fail;
-    c->tcp.data = c;
-    timer_init(&c->timer, s->loop, on_timer, c);
-    list_append(&s->connections, &c->node);
-    s->count++;
-    return c;
-fail:
-    rtmp_session_free(&c->session);
-    free(c);
-    return NULL;
+    if (!s->closing || !s->listener_gone || s->count) return;
+    if (s->on_done) s->on_done(s->done_arg);
+    free(s->io.out);
+    free(s);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct rtmp_server *s = listener->data;
-    struct connection *c;
-    const char *why;
 
     if (status < 0 || s->closing) return;
-    c = make_connection(s);
-    if (!c) {
-        log_error("rtmp", "accept_failed", log_s("reason", "out of memory"));
-        return;
-    }
-    metric_add(s->m_accepted, 1);
-    if (uv_accept(listener, (uv_stream_t *)&c->tcp)) {
-        snprintf(c->peer, sizeof c->peer, "unknown");
-        close_connection(c, ERR_IO, "accept failed");
-        return;
-    }
-    read_peer(c);
-    why = over_a_cap(c);
-    if (why) {
-        close_connection(c, ERR_LIMIT, why);
-        return;
-    }
-    set_options(c);
-    settle(c);
+    rtmp_connection_accept(s);
 }
-
-/* --- the server --- */
 
 static void make_metrics(struct rtmp_server *s, struct metrics *m)
 {
@@ -481,7 +70,10 @@ static void make_metrics(struct rtmp_server *s, struct metrics *m)
 
 static void on_abandoned(uv_handle_t *handle)
 {
-    free(LIST_ENTRY(handle, struct rtmp_server, listener));
+    struct rtmp_server *s = handle->data;
+
+    free(s->io.out);
+    free(s);
 }
 
 /* tcp_listen() is closing the listener, if it came to life at all, but cannot
@@ -493,7 +85,7 @@ static void abandon(struct rtmp_server *s)
     if (uv_is_closing(handle))
         handle->close_cb = on_abandoned;
     else
-        free(s);
+        on_abandoned(handle);
 }
 
 int rtmp_server_create(struct rtmp_server **out,
@@ -503,15 +95,25 @@ int rtmp_server_create(struct rtmp_server **out,
     int err;
 
     if (conf->limits.connections < 1 ||
-        conf->limits.connections_per_address < 1)
+        conf->limits.connections_per_address < 1 ||
+        conf->limits.pending_per_address < 1)
         return ERR_RANGE;
     s = calloc(1, sizeof *s);
     if (!s) return ERR_NOMEM;
     s->loop = conf->loop;
     s->door = *conf->door;
     s->limits = conf->limits;
+    s->tls = conf->tls;
     list_init(&s->connections);
     make_metrics(s, conf->metrics);
+    if (s->tls) {
+        s->io.out_room = TLS_OUT_BYTES;
+        s->io.out = malloc(TLS_OUT_BYTES);
+        if (!s->io.out) {
+            free(s);
+            return ERR_NOMEM;
+        }
+    }
     err = tcp_listen(&s->listener, s->loop, conf->listen, true, on_connection);
     s->listener.data = s;
     if (err) {
@@ -520,7 +122,8 @@ int rtmp_server_create(struct rtmp_server **out,
         abandon(s);
         return err;
     }
-    log_info("rtmp", "listening", log_s("address", conf->listen),
+    log_info(s->tls ? "rtmps" : "rtmp", "listening",
+             log_s("address", conf->listen),
              log_i("port", tcp_bound_port(&s->listener)));
     *out = s;
     return 0;
@@ -531,7 +134,7 @@ static void on_listener_closed(uv_handle_t *handle)
     struct rtmp_server *s = handle->data;
 
     s->listener_gone = true;
-    maybe_done(s);
+    rtmp_server_maybe_done(s);
 }
 
 void rtmp_server_close(struct rtmp_server **out, void (*on_done)(void *arg),
@@ -544,11 +147,7 @@ void rtmp_server_close(struct rtmp_server **out, void (*on_done)(void *arg),
     s->closing = true;
     s->on_done = on_done;
     s->done_arg = arg;
-    LIST_FOREACH_SAFE (it, &s->connections) {
-        struct connection *c = LIST_ENTRY(it, struct connection, node);
-        rtmp_session_close(c->session, "the server is shutting down");
-        settle(c);
-    }
+    rtmp_connections_close(s, "the server is shutting down");
     uv_close((uv_handle_t *)&s->listener, on_listener_closed);
 }
 

@@ -10,10 +10,12 @@
 struct loop;
 struct metrics;
 struct rtmp_server;
+struct tls_server; /* core/net/tls.h */
 
 struct rtmp_server_limits {
     int connections;             /* of this server; default 1000 */
     int connections_per_address; /* default 64; loopback is not counted */
+    int pending_per_address;     /* of those, not publishing yet; default 32 */
 };
 void rtmp_server_limits_default(struct rtmp_server_limits *out);
 
@@ -22,6 +24,7 @@ struct rtmp_server_conf {
     const char *listen;             /* "host:port" */
     const struct ingest_door *door; /* copied */
     struct rtmp_server_limits limits;
+    struct tls_server *tls;  /* shared: RTMPS; NULL: plain RTMP */
     struct metrics *metrics; /* may be NULL */
 };
 
