@@ -16,7 +16,7 @@ SANFLAGS := $(if $(filter address,$(SAN)),-fsanitize=address$(comma)undefined -f
 # Each warning has found a defect somewhere; a new one must earn its place.
 # (snprintf into a bounded field is meant to truncate.)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
-        -Wno-format-truncation -Wmissing-prototypes -Wvla -Wpointer-arith -Wformat=2 -Wundef
+        $(if $(findstring clang,$(CC)),,-Wno-format-truncation) -Wmissing-prototypes -Wvla -Wpointer-arith -Wformat=2 -Wundef
 LIBS := libuv openssl libnghttp2 zlib yaml-0.1 jansson sqlite3 libcurl
 AVLIBS := libavcodec libavfilter libavutil libswscale libswresample
 
