@@ -16,6 +16,7 @@
 #include "ingest/rtmp/server.h"
 
 enum { HTTP, HTTPS, SERVERS };
+enum { RTMP, RTMPS, INGESTS };
 
 struct node {
     struct node_conf conf;
@@ -23,9 +24,9 @@ struct node {
     struct pages *pages;
     struct edge *edge;
     struct server *servers[SERVERS]; /* NULL where not configured */
-    struct rtmp_server *rtmp;
+    struct rtmp_server *ingests[INGESTS];
     struct pipeline *pipeline;
-    int rtmp_port;
+    int ports[INGESTS];
     int closing;
     void (*on_done)(void *arg);
     void *done_arg;
@@ -132,7 +133,8 @@ int node_create(struct node **out, const struct node_conf *conf, char why[256])
     return err;
 }
 
-int node_open_ingest(struct node *n, struct pipeline *p, char why[256])
+static int open_ingest(struct node *n, int which, const char *listen,
+                       struct tls_server *tls, char why[256])
 {
     struct ingest_door door = {.authorise = authorise,
                                .attach = attach,
@@ -140,22 +142,36 @@ int node_open_ingest(struct node *n, struct pipeline *p, char why[256])
                                .arg = n,
                                .metrics = n->conf.metrics};
     struct rtmp_server_conf conf = {.loop = n->conf.loop,
-                                    .listen = n->conf.settings->rtmp_listen,
+                                    .listen = listen,
                                     .door = &door,
+                                    .tls = tls,
                                     .metrics = n->conf.metrics};
     int err;
 
-    n->pipeline = p;
-    if (!*conf.listen) return 0;
+    if (!*listen) return 0;
     rtmp_server_limits_default(&conf.limits);
     conf.limits.connections_per_address =
         (int)n->conf.settings->ingest_per_address;
-    err = rtmp_server_create(&n->rtmp, &conf);
+    conf.limits.pending_per_address =
+        (int)n->conf.settings->half_open_per_address;
+    err = rtmp_server_create(&n->ingests[which], &conf);
     if (err)
-        snprintf(why, 256, "rtmp.listen: %s: %s", conf.listen,
+        snprintf(why, 256, "%s.listen: %s: %s", tls ? "rtmps" : "rtmp", listen,
                  err == ERR_BUSY ? "address is in use" : err_text(err));
     else
-        n->rtmp_port = rtmp_server_port(n->rtmp);
+        n->ports[which] = rtmp_server_port(n->ingests[which]);
+    return err;
+}
+
+int node_open_ingest(struct node *n, struct pipeline *p, char why[256])
+{
+    const struct settings *s = n->conf.settings;
+    int err;
+
+    n->pipeline = p;
+    err = open_ingest(n, RTMP, s->rtmp_listen, NULL, why);
+    if (!err && n->conf.tls_plain)
+        err = open_ingest(n, RTMPS, s->rtmps_listen, n->conf.tls_plain, why);
     return err;
 }
 
@@ -176,7 +192,12 @@ int node_https_port(const struct node *n)
 
 int node_rtmp_port(const struct node *n)
 {
-    return n->rtmp_port;
+    return n->ports[RTMP];
+}
+
+int node_rtmps_port(const struct node *n)
+{
+    return n->ports[RTMPS];
 }
 
 /* --- changing ---------------------------------------------------------------
@@ -220,9 +241,10 @@ void node_drain(struct node *n, long grace_us, void (*on_done)(void *arg),
     n->on_done = on_done;
     n->done_arg = arg;
     n->closing = 1; /* this function itself */
-    if (n->rtmp) {
+    for (int i = 0; i < INGESTS; i++) {
+        if (!n->ingests[i]) continue;
         n->closing++;
-        rtmp_server_close(&n->rtmp, on_closed, n);
+        rtmp_server_close(&n->ingests[i], on_closed, n);
     }
     for (int i = 0; i < SERVERS; i++) {
         if (!n->servers[i]) continue;
@@ -239,7 +261,8 @@ void node_free(struct node **n)
 
     *n = NULL;
     if (!old) return;
-    rtmp_server_close(&old->rtmp, NULL, NULL);
+    for (int i = 0; i < INGESTS; i++)
+        rtmp_server_close(&old->ingests[i], NULL, NULL);
     for (int i = 0; i < SERVERS; i++)
         if (old->servers[i]) server_close(old->servers[i], 0, NULL, NULL);
     edge_free(&old->edge);

@@ -18,9 +18,10 @@ struct node_conf {
     struct loop *loop;
     const struct settings *settings; /* borrowed for the node's life */
     struct metrics *metrics;
-    struct tls_server *tls;      /* shared; NULL: no HTTPS */
-    struct directory *directory; /* the first one; shared */
-    const struct channel *demo;  /* a second key for one channel, or NULL */
+    struct tls_server *tls;       /* shared; NULL: no HTTPS */
+    struct tls_server *tls_plain; /* without ALPN; NULL: no RTMPS */
+    struct directory *directory;  /* the first one; shared */
+    const struct channel *demo;   /* a second key for one channel, or NULL */
 };
 
 /* On error why names the listener or file. 0, ERR_NOMEM or ERR_IO. */
@@ -40,5 +41,6 @@ void node_free(struct node **n);
 int node_http_port(const struct node *n);
 int node_https_port(const struct node *n);
 int node_rtmp_port(const struct node *n);
+int node_rtmps_port(const struct node *n);
 
 #endif

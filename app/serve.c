@@ -37,7 +37,8 @@ struct process {
     struct options options;
     struct settings settings;
     struct metrics *metrics;
-    struct tls_server *tls;
+    struct tls_server *tls;       /* HTTP: with ALPN */
+    struct tls_server *tls_plain; /* RTMPS */
     struct store_db *store;
     int64_t store_version;
     struct loop *loops[LOOPS_MAX];
@@ -212,10 +213,10 @@ static void reload(struct process *p)
     int err = settings_load(&fresh, p->options.config, p->options.sets,
                             p->options.set_count, why);
 
-    if (!err && p->tls) {
-        err = tls_server_reload(p->tls);
-        if (err) snprintf(why, sizeof why, "https.cert: %s", err_text(err));
-    }
+    if (!err && p->tls) err = tls_server_reload(p->tls);
+    if (!err && p->tls_plain) err = tls_server_reload(p->tls_plain);
+    if (err && !*why)
+        snprintf(why, sizeof why, "https.cert: %s", err_text(err));
     if (err) {
         log_error("app", "reload", log_s("problem", why),
                   log_s("outcome", "the old settings stay"));
@@ -293,11 +294,14 @@ static int make_tls(struct process *p, char why[256])
                                    .offers_http = true};
     char host[256] = "";
     const char *hosts[] = {host, NULL};
-    int err;
+    int err = 0;
 
     gethostname(host, sizeof host - 1);
     conf.hosts = hosts;
-    err = tls_server_create(&p->tls, &conf);
+    if (*p->settings.https_listen) err = tls_server_create(&p->tls, &conf);
+    conf.offers_http = false;
+    if (!err && *p->settings.rtmps_listen)
+        err = tls_server_create(&p->tls_plain, &conf);
     if (err) snprintf(why, 256, "https.cert, https.key: %s", err_text(err));
     return err;
 }
@@ -311,6 +315,7 @@ static int make_nodes(struct process *p, struct directory *d, char why[256])
                                  .settings = s,
                                  .metrics = p->metrics,
                                  .tls = p->tls,
+                                 .tls_plain = p->tls_plain,
                                  .directory = d,
                                  .demo = s->demo ? &p->demo_channel : NULL};
         int err = node_create(&p->nodes[i], &conf, why);
@@ -343,6 +348,8 @@ static int make_line(struct process *p, char why[256])
         err = node_open_ingest(p->nodes[i], p->pipeline, why);
         settle_port(p->settings.rtmp_listen, sizeof p->settings.rtmp_listen,
                     node_rtmp_port(p->nodes[i]));
+        settle_port(p->settings.rtmps_listen, sizeof p->settings.rtmps_listen,
+                    node_rtmps_port(p->nodes[i]));
     }
     return err;
 }
@@ -400,7 +407,7 @@ static int make_all(struct process *p, char why[256])
     if (!err) err = make_loops(p);
     if (!err) err = make_directory(p, &d);
     if (!err && s->demo) err = choose_demo_channel(p, d);
-    if (!err && *s->https_listen) err = make_tls(p, why);
+    if (!err) err = make_tls(p, why);
     if (!err) err = make_nodes(p, d, why);
     if (!err) err = make_line(p, why);
     if (!err) {
@@ -422,6 +429,7 @@ static void free_all(struct process *p)
     for (int i = 0; i < p->loop_count; i++)
         loop_free(&p->loops[i]);
     tls_server_free(&p->tls);
+    tls_server_free(&p->tls_plain);
     store_db_close(&p->store);
     metrics_free(&p->metrics);
 }
