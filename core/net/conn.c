@@ -389,7 +389,9 @@ void conn_arm(struct conn *c)
     case CONN_WAITING:
         if (timer_is_set(&c->timer)) timer_cancel(&c->timer);
         break;
-    case CONN_SENDING: timer_set(&c->timer, now + l->write_us); break;
+    case CONN_SENDING: /* neither does what a slow reader says meanwhile */
+        if (before != c->state) timer_set(&c->timer, now + l->write_us);
+        break;
     case CONN_LINGER:
         if (before != c->state) timer_set(&c->timer, now + LINGER_US);
         break;

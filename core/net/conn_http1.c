@@ -322,7 +322,12 @@ void conn_http1_sent(struct conn *c)
     if (c->state != CONN_SENDING || c->tails) return;
     if (c->sending) {
         pump_sealed(c);
-        if (c->state != CONN_SENDING || c->sending || c->tails) return;
+        if (c->state != CONN_SENDING) return;
+        if (c->sending || c->tails) {
+            c->armed_state = CONN_CLOSING; /* some of it went: a new span */
+            if (!c->in_input) conn_arm(c);
+            return;
+        }
     }
     if (c->linger_when_sent) {
         conn_linger(c);
