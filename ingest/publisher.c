@@ -40,6 +40,9 @@ struct publisher {
     struct ingest_grant grant;
     enum state state;
     bool attached; /* the door answered so, and detach is owed */
+    /* Set at once by publisher_kick(), so that no frame follows those of the
+     * successor while the message is still on its way. */
+    atomic_bool ousted;
 
     /* The door's answer; whole once `answered` is set. */
     atomic_bool answered;
@@ -87,6 +90,7 @@ int publisher_create(struct publisher **out, const struct ingest_door *door,
     if (!p) return ERR_NOMEM;
     atomic_init(&p->refs, 1);
     atomic_init(&p->answered, false);
+    atomic_init(&p->ousted, false);
     p->door = *door;
     p->loop = loop;
     p->events = *events;
@@ -259,6 +263,7 @@ void publisher_kick(struct publisher *p, const char *reason)
 {
     struct kick *k = malloc(sizeof *k);
 
+    atomic_store(&p->ousted, true);
     if (!k) return;
     k->p = publisher_ref(p);
     snprintf(k->reason, sizeof k->reason, "%s", reason);
@@ -386,7 +391,7 @@ int publisher_frame(struct publisher *p, const struct publisher_frame *f)
     struct slot *s;
     int err;
 
-    if (p->state != LIVE) return ERR_ORDER;
+    if (p->state != LIVE || atomic_load(&p->ousted)) return ERR_ORDER;
     if (f->slot < 0 || f->slot >= TIMELINE_SLOTS) return ERR_RANGE;
     s = &p->slots[f->slot];
     if (!s->track) return ERR_ORDER;

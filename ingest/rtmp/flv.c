@@ -13,9 +13,16 @@ enum {
     AUDIO_ENHANCED = 9,
     PACKET_CONFIG = 0,
     PACKET_FRAME = 1,
+    EX_FRAMES_X = 3,
+    EX_METADATA = 4,
     EX_MODIFIER = 7,
     EX_MULTITRACK_VIDEO = 6,
     EX_MULTITRACK_AUDIO = 5,
+    MODIFIER_NANO = 0,
+    MULTITRACK_ONE = 0,
+    MULTITRACK_MANY_CODECS = 2,
+    FOURCC_AVC1 = 0x61766331,
+    FOURCC_MP4A = 0x6d703461,
 };
 
 static const char *const video_names[16] = {
@@ -31,7 +38,7 @@ static const char *const audio_names[16] = {
 void flv_open(struct flv_reader *r, enum track_kind kind, const void *data,
               size_t len)
 {
-    *r = (struct flv_reader){reader_of(data, len), kind, false};
+    *r = (struct flv_reader){.bytes = reader_of(data, len), .kind = kind};
 }
 
 static int32_t take_si24(struct reader *r)
@@ -51,31 +58,103 @@ static void take_rest(struct flv_tag *t, struct reader *r, uint8_t packet)
         t->kind = FLV_FRAME;
 }
 
-/* E-RTMP v2: the FourCC follows the packet type, unless modifiers or a
- * multitrack header come first; those name themselves. */
-static void name_enhanced(struct flv_tag *t, struct reader *r, unsigned type,
-                          unsigned multitrack)
+/* --- enhanced --- */
+
+/* ModEx: size, data, then its kind and the next packet type in one byte. Only
+ * the nanosecond offset means something to us; others are stepped over. */
+static void read_modifiers(struct flv_reader *r)
 {
-    t->enhanced = true;
-    t->kind = FLV_UNSUPPORTED;
-    if (type == EX_MODIFIER || type == multitrack) {
-        snprintf(t->name, sizeof t->name, "%s",
-                 type == EX_MODIFIER ? "modex" : "multitrack");
-        return;
+    struct reader *b = &r->bytes;
+
+    while (r->packet == EX_MODIFIER && !b->failed) {
+        size_t size = reader_u8(b) + 1u;
+        if (size == 256) size = reader_u16(b) + 1u;
+        const uint8_t *data = reader_take(b, size);
+        uint8_t next = reader_u8(b);
+        if (data && next >> 4 == MODIFIER_NANO && size >= 3) {
+            struct reader nano = reader_of(data, 3);
+            uint32_t ns = reader_u24(&nano);
+            if (ns < 1000000) r->shared.offset_ns = ns;
+        }
+        r->packet = next & 15;
     }
-    const uint8_t *fourcc = reader_take(r, 4);
-    for (int i = 0; fourcc && i < 4; i++)
-        t->name[i] = fourcc[i] > ' ' && fourcc[i] < 127 ? (char)fourcc[i] : '?';
 }
+
+static void set_codec(struct flv_tag *t, uint32_t fourcc)
+{
+    for (int i = 0; i < 4; i++) {
+        uint8_t c = (uint8_t)(fourcc >> (24 - 8 * i));
+        t->name[i] = c > ' ' && c < 127 ? (char)c : '?';
+    }
+    if (fourcc == FOURCC_AVC1) t->codec = CODEC_H264;
+    if (fourcc == FOURCC_MP4A) t->codec = CODEC_AAC;
+}
+
+/* What stands before the first track. False if the message carries none. */
+static bool open_enhanced(struct flv_reader *r, uint8_t first)
+{
+    bool video = r->kind == TRACK_VIDEO;
+    unsigned multitrack = video ? EX_MULTITRACK_VIDEO : EX_MULTITRACK_AUDIO;
+    unsigned frame_type = first >> 4 & 7;
+
+    r->shared.enhanced = true;
+    r->shared.key = !video || frame_type == 1;
+    r->packet = first & 15;
+    read_modifiers(r);
+    if (video && r->packet != EX_METADATA && frame_type == VIDEO_COMMAND_FRAME)
+        return false;
+    r->multitrack = r->packet == multitrack;
+    if (r->multitrack) {
+        uint8_t how = reader_u8(&r->bytes);
+        r->packet = how & 15;
+        r->sized = how >> 4 != MULTITRACK_ONE;
+        r->many_codecs = how >> 4 == MULTITRACK_MANY_CODECS;
+    }
+    if (!r->many_codecs) r->fourcc = reader_u32(&r->bytes);
+    return true;
+}
+
+static void read_composition(struct flv_tag *t, struct reader *body,
+                             uint8_t packet)
+{
+    if (t->codec == CODEC_H264 && packet == PACKET_FRAME)
+        t->cts_ms = take_si24(body);
+}
+
+/* One track: its codec, number and size, as far as the message's form has
+ * them, and its body. */
+static int next_enhanced(struct flv_reader *r, struct flv_tag *t)
+{
+    struct reader *b = &r->bytes, body;
+
+    *t = r->shared;
+    if (++r->tracks > FLV_TRACKS_MAX) return ERR_LIMIT;
+    set_codec(t, r->many_codecs ? reader_u32(b) : r->fourcc);
+    if (r->multitrack) t->track = reader_u8(b);
+    size_t len = r->sized ? reader_u24(b) : reader_left(b);
+    const uint8_t *data = reader_take(b, len);
+    if (b->failed) return ERR_SYNTAX;
+    r->done = !r->sized || !reader_left(b);
+    body = reader_of(data, len);
+    if (t->codec == CODEC_NONE) {
+        t->kind = FLV_UNSUPPORTED;
+        return 0;
+    }
+    read_composition(t, &body, r->packet);
+    if (body.failed) return ERR_SYNTAX;
+    /* CodedFramesX: frames without a composition time */
+    take_rest(t, &body,
+              r->packet == EX_FRAMES_X && r->kind == TRACK_VIDEO ? PACKET_FRAME
+                                                                 : r->packet);
+    return 0;
+}
+
+/* --- legacy --- */
 
 static void read_video(struct flv_tag *t, struct reader *r)
 {
     uint8_t first = reader_u8(r), codec = first & 15, type = first >> 4;
 
-    if (first & VIDEO_ENHANCED) {
-        name_enhanced(t, r, codec, EX_MULTITRACK_VIDEO);
-        return;
-    }
     if (type == VIDEO_COMMAND_FRAME) return;
     if (codec != VIDEO_AVC) {
         t->kind = FLV_UNSUPPORTED;
@@ -95,10 +174,6 @@ static void read_audio(struct flv_tag *t, struct reader *r)
 {
     uint8_t first = reader_u8(r), format = first >> 4;
 
-    if (format == AUDIO_ENHANCED) {
-        name_enhanced(t, r, first & 15, EX_MULTITRACK_AUDIO);
-        return;
-    }
     if (format != AUDIO_AAC) {
         t->kind = FLV_UNSUPPORTED;
         snprintf(t->name, sizeof t->name, "%s",
@@ -112,21 +187,41 @@ static void read_audio(struct flv_tag *t, struct reader *r)
     if (!r->failed) take_rest(t, r, packet);
 }
 
+static bool is_enhanced(const struct flv_reader *r)
+{
+    uint8_t first = *r->bytes.at;
+
+    return r->kind == TRACK_VIDEO ? first & VIDEO_ENHANCED
+                                  : first >> 4 == AUDIO_ENHANCED;
+}
+
+static int open_message(struct flv_reader *r, struct flv_tag *t)
+{
+    r->opened = r->done = true;
+    if (!reader_left(&r->bytes)) return 0; /* the silence marker */
+    if (is_enhanced(r)) {
+        r->done = !open_enhanced(r, reader_u8(&r->bytes));
+        if (r->bytes.failed) return ERR_SYNTAX;
+        return r->done ? 0 : next_enhanced(r, t);
+    }
+    if (r->kind == TRACK_VIDEO)
+        read_video(t, &r->bytes);
+    else
+        read_audio(t, &r->bytes);
+    return r->bytes.failed ? ERR_SYNTAX : 0;
+}
+
 int flv_next(struct flv_reader *r, struct flv_tag *out)
 {
     struct flv_tag t = {.kind = FLV_IGNORED};
+    int err;
 
-    if (r->done) return ERR_AGAIN;
-    r->done = true;
-    if (!reader_left(&r->bytes)) { /* the silence marker */
-        *out = t;
-        return 0;
+    if (r->opened && r->done) return ERR_AGAIN;
+    err = r->opened ? next_enhanced(r, &t) : open_message(r, &t);
+    if (err) {
+        r->opened = r->done = true;
+        return err;
     }
-    if (r->kind == TRACK_VIDEO)
-        read_video(&t, &r->bytes);
-    else
-        read_audio(&t, &r->bytes);
-    if (r->bytes.failed) return ERR_SYNTAX;
     *out = t;
     return 0;
 }

@@ -1,9 +1,11 @@
 /* ingest/rtmp/flv.h — the bodies of RTMP audio and video messages.
  * A message is opened and then gives its tags one after the other: the legacy
  * form has one, the enhanced form (E-RTMP v2) may carry several tracks.
- * Enhanced headers are recognised and named, not decoded yet: they come out
- * as FLV_UNSUPPORTED with their FourCC.
- * Pure; any thread. Spec: FLV 10.1 annex E.4; E-RTMP v2 "Enhanced Video". */
+ * Enhanced headers are read whole (modifiers, multitrack); of their codecs
+ * avc1 and mp4a are taken, others come out as FLV_UNSUPPORTED with their
+ * FourCC.
+ * Pure; any thread. Spec: FLV 10.1 annex E.4; E-RTMP v2 "Enhanced Audio",
+ * "Enhanced Video". */
 #ifndef INGEST_RTMP_FLV_H
 #define INGEST_RTMP_FLV_H
 #include <stdbool.h>
@@ -27,21 +29,31 @@ struct flv_tag {
     bool key;      /* as the sender says */
     bool enhanced;
     int32_t cts_ms;      /* pts - dts */
+    uint32_t offset_ns;  /* to be added to the message's time; < 1 000 000 */
     const uint8_t *data; /* borrowed: config or payload */
     size_t len;
     char name[12]; /* codec as sent, for logs: "avc", "hvc1", "mp3" */
 };
 
+enum { FLV_TRACKS_MAX = 16 }; /* in one message */
+
 struct flv_reader {
     struct reader bytes;
     enum track_kind kind;
-    bool done;
+    bool opened, done;
+    /* enhanced messages: what all their tracks share */
+    bool multitrack, sized, many_codecs;
+    uint8_t packet;
+    int tracks;
+    uint32_t fourcc;
+    struct flv_tag shared;
 };
 
 /* kind: TRACK_VIDEO or TRACK_AUDIO, by the message's type. */
 void flv_open(struct flv_reader *r, enum track_kind kind, const void *data,
               size_t len);
-/* 0; ERR_AGAIN when there are no more; ERR_SYNTAX (cut short). */
+/* 0; ERR_AGAIN when there are no more; ERR_SYNTAX (cut short) or ERR_LIMIT
+ * (tracks). */
 int flv_next(struct flv_reader *r, struct flv_tag *out);
 
 #endif

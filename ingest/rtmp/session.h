@@ -51,6 +51,7 @@ struct rtmp_session_counts {
     uint64_t dropped;            /* media that was malformed or out of order */
     uint64_t unsupported;        /* codecs and forms we do not take */
     uint64_t enhanced;           /* of those, E-RTMP headers */
+    uint64_t extra_tracks;       /* messages of tracks beyond the first */
 };
 
 /* seed: of the handshake's filler. now: monotonic µs. 0 or ERR_NOMEM. */

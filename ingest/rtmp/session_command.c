@@ -40,6 +40,10 @@ static void read_connect(struct rtmp_session *s, struct amf_reader *r)
 
     if (amf_next(r, &t) || t.type != AMF_OBJECT) return;
     while (!amf_next(r, &t) && t.depth > 0) {
+        if (amf_text_is(t.key, "fourCcList") ||
+            amf_text_is(t.key, "videoFourCcInfoMap") ||
+            amf_text_is(t.key, "capsEx"))
+            s->offers_enhanced = true;
         if (t.type == AMF_OBJECT || t.type == AMF_ARRAY) {
             if (amf_skip(r, &t)) return;
         } else if (t.type == AMF_STRING && amf_text_is(t.key, "app")) {

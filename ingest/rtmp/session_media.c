@@ -97,7 +97,7 @@ static int on_video_config(struct rtmp_session *s, const struct flv_tag *t)
 }
 
 static int on_video_frame(struct rtmp_session *s, const struct flv_tag *t,
-                          struct slice body, int64_t ms)
+                          struct slice body, int64_t at_us)
 {
     struct slice in = {body.owner, t->data, t->len};
     struct avc_unit unit;
@@ -109,8 +109,8 @@ static int on_video_frame(struct rtmp_session *s, const struct flv_tag *t,
     if (unit.payload.len) {
         struct publisher_frame f = {.slot = RTMP_SLOT_VIDEO,
                                     .key = unit.key,
-                                    .dts_us = ms * 1000,
-                                    .pts_us = (ms + t->cts_ms) * 1000,
+                                    .dts_us = at_us,
+                                    .pts_us = at_us + t->cts_ms * 1000LL,
                                     .payload = unit.payload};
         s->unsupported_run = s->dropped_run = 0;
         s->events.on_frame(&f, s->events.arg);
@@ -142,12 +142,10 @@ static int on_audio_config(struct rtmp_session *s, const struct flv_tag *t)
 }
 
 static int on_audio_frame(struct rtmp_session *s, const struct flv_tag *t,
-                          struct slice body, int64_t ms)
+                          struct slice body, int64_t at_us)
 {
-    struct publisher_frame f = {.slot = RTMP_SLOT_AUDIO,
-                                .key = true,
-                                .dts_us = ms * 1000,
-                                .pts_us = ms * 1000};
+    struct publisher_frame f = {
+        .slot = RTMP_SLOT_AUDIO, .key = true, .dts_us = at_us, .pts_us = at_us};
 
     if (!s->audio_config) return drop(s);
     f.payload =
@@ -159,17 +157,23 @@ static int on_audio_frame(struct rtmp_session *s, const struct flv_tag *t,
 }
 
 static int on_tag(struct rtmp_session *s, const struct flv_tag *t,
-                  struct slice body, int64_t ms)
+                  struct slice body, int64_t at_us)
 {
     bool video = t->codec == CODEC_H264;
 
+    at_us += t->offset_ns / 1000;
+    /* Further tracks (another size, another language) are let go. */
+    if (t->track) {
+        s->counts.extra_tracks++;
+        return 0;
+    }
     switch (t->kind) {
     case FLV_UNSUPPORTED: return refuse_codec(s, t);
     case FLV_CONFIG:
         return video ? on_video_config(s, t) : on_audio_config(s, t);
     case FLV_FRAME:
-        return video ? on_video_frame(s, t, body, ms)
-                     : on_audio_frame(s, t, body, ms);
+        return video ? on_video_frame(s, t, body, at_us)
+                     : on_audio_frame(s, t, body, at_us);
     case FLV_IGNORED: break;
     }
     return 0;
@@ -192,7 +196,7 @@ int rtmp_session_media(struct rtmp_session *s, const struct rtmp_message *m)
     while (!err && s->state == RTMP_LIVE) {
         int more = flv_next(&r, &t);
         if (more == ERR_AGAIN) break;
-        err = more ? drop(s) : on_tag(s, &t, m->body, ms);
+        err = more ? drop(s) : on_tag(s, &t, m->body, ms * 1000);
         if (more) break;
     }
     if (err && s->state != RTMP_FAILED)

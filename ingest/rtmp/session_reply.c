@@ -9,6 +9,10 @@ enum {
     CSID_STATUS = 5,
     REPLY_BYTES_MAX = 4096,
     PEER_BANDWIDTH_DYNAMIC = 2,
+    CAPS_MODIFIERS = 4,
+    CAPS_NANOSECONDS = 8,
+    FOURCC_DECODE = 1,
+    FOURCC_FORWARD = 4,
 };
 
 static void send(struct rtmp_session *s, uint32_t csid, enum rtmp_type type,
@@ -77,6 +81,27 @@ static void put_status(struct builder *b, const char *level, const char *code,
     put_pair(b, "description", description);
 }
 
+static void put_number(struct builder *b, const char *key, double value)
+{
+    amf_write_key(b, key);
+    amf_write_number(b, value);
+}
+
+/* E-RTMP v2 "Enhancing NetConnection connect Command". What a client says of
+ * itself never decides what we parse: OBS says nothing and sends it all. */
+static void put_enhanced(struct builder *b)
+{
+    put_number(b, "capsEx", CAPS_MODIFIERS | CAPS_NANOSECONDS);
+    amf_write_key(b, "videoFourCcInfoMap");
+    amf_write_object(b);
+    put_number(b, "avc1", FOURCC_DECODE | FOURCC_FORWARD);
+    amf_write_end(b);
+    amf_write_key(b, "audioFourCcInfoMap");
+    amf_write_object(b);
+    put_number(b, "mp4a", FOURCC_DECODE | FOURCC_FORWARD);
+    amf_write_end(b);
+}
+
 void rtmp_reply_connected(struct rtmp_session *s, double transaction)
 {
     struct builder b;
@@ -86,14 +111,13 @@ void rtmp_reply_connected(struct rtmp_session *s, double transaction)
     amf_write_number(&b, transaction);
     amf_write_object(&b);
     put_pair(&b, "fmsVer", "FMS/3,0,1,123");
-    amf_write_key(&b, "capabilities");
-    amf_write_number(&b, 31);
+    put_number(&b, "capabilities", 31);
+    if (s->offers_enhanced) put_enhanced(&b);
     amf_write_end(&b);
     amf_write_object(&b);
     put_status(&b, "status", "NetConnection.Connect.Success",
                "Connection succeeded.");
-    amf_write_key(&b, "objectEncoding");
-    amf_write_number(&b, s->object_encoding);
+    put_number(&b, "objectEncoding", s->object_encoding);
     amf_write_end(&b);
     send(s, CSID_COMMAND, RTMP_COMMAND_AMF0, 0, &b);
 }

@@ -209,6 +209,38 @@ out:
     recorder_release(&r);
 }
 
+/* OBS says nothing of E-RTMP at connect and sends it all the same. */
+static void test_enhanced_avc_and_aac_are_taken(void **state)
+{
+    uint8_t config[4 + sizeof test_avcc] = {0x90, 'a', 'v', 'c', '1'};
+    static const uint8_t idr[] = {0x93, 'a', 'v',  'c',  '1', 0, 0,
+                                  0,    5,   0x65, 0x88, 1,   2, 3};
+    static const uint8_t second[] = {0x96, 0x03, 'a', 'v', 'c',  '1', 1,
+                                     0,    0,    0,   2,   0x65, 1};
+    static const uint8_t asc[] = {0x90, 'm', 'p', '4', 'a', 0x11, 0x90};
+    static const uint8_t aac[] = {0x91, 'm', 'p', '4', 'a', 0x21, 0x10};
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    memcpy(config + 5, test_avcc + 5, sizeof test_avcc - 5);
+    builder_init(&b, 65536);
+    put_message(&b, 128, 6, RTMP_VIDEO, 0, 1, config, sizeof test_avcc);
+    put_video(&b, 0, idr);
+    put_video(&b, 0, second);
+    put_audio(&b, 0, asc);
+    put_audio(&b, 7, aac);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(r.tracks, 2);
+    assert_int_equal(r.frames[0], 1);
+    assert_int_equal(r.keys, 1);
+    assert_int_equal(r.frames[1], 1);
+    assert_int_equal(rtmp_session_counts(r.session)->extra_tracks, 1);
+    assert_int_equal(rtmp_session_counts(r.session)->dropped, 0);
+out:
+    recorder_release(&r);
+}
+
 static void test_unknown_calls_are_answered(void **state)
 {
     struct builder b;
@@ -349,6 +381,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_timestamps_unwrap),
     cmocka_unit_test(test_aggregate),
     cmocka_unit_test(test_enhanced_codec_is_refused_in_words),
+    cmocka_unit_test(test_enhanced_avc_and_aac_are_taken),
     cmocka_unit_test(test_unknown_calls_are_answered),
     cmocka_unit_test(test_ping_is_answered_and_sent),
     cmocka_unit_test(test_deadlines),
