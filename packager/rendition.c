@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/log.h"
 
 /* A chunk's head: boxes and at most 16 bytes per sample. */
 enum { HEAD_BYTES_MAX = 512 + PART_SAMPLES_MAX * 16 };
@@ -110,8 +111,19 @@ static void describe_part(struct rendition *r, struct store_event *e,
     e->v.part.captured_at = r->last_captured_at;
 }
 
-/* ends_soon: the next part will begin a segment, as far as can be told. */
-static void publish_part(struct rendition *r, bool ends_soon)
+/* What comes after a part: more of its segment, probably the next segment, or
+ * the next one for sure. */
+enum follow { FOLLOW_PART, FOLLOW_SEGMENT_SOON, FOLLOW_SEGMENT };
+
+static void set_follow(struct rendition *r, struct store_event *e,
+                       enum follow next)
+{
+    e->v.part.closes = next == FOLLOW_SEGMENT;
+    e->v.part.ends_soon = next != FOLLOW_PART;
+    if (e->v.part.closes) r->is_closed = true;
+}
+
+static void publish_part(struct rendition *r, enum follow next)
 {
     bool copy = r->part_bytes <= PART_COPY_BYTES;
     struct store_event *e;
@@ -121,7 +133,7 @@ static void publish_part(struct rendition *r, bool ends_soon)
     if (e) {
         describe_part(r, e, r->part_ticks);
         e->v.part.independent = r->samples[0].key;
-        e->v.part.ends_soon = ends_soon;
+        set_follow(r, e, next);
         if (fill_part(r, e)) e->v.part.missing = true;
         tell(r, e);
     }
@@ -133,12 +145,14 @@ static void publish_part(struct rendition *r, bool ends_soon)
     forget_part(r);
 }
 
-static void publish_missing(struct rendition *r, int64_t ticks)
+static void publish_missing(struct rendition *r, int64_t ticks,
+                            enum follow next)
 {
     struct store_event *e = event(r, STORE_PART, 0);
 
     if (e) {
         describe_part(r, e, ticks);
+        set_follow(r, e, next);
         e->v.part.missing = true;
         tell(r, e);
     }
@@ -209,9 +223,10 @@ static int swap_track(struct rendition *r)
     return 0;
 }
 
+/* Unless its last part said so. */
 static void close_segment(struct rendition *r)
 {
-    struct store_event *e = event(r, STORE_CLOSE, 0);
+    struct store_event *e = r->is_closed ? NULL : event(r, STORE_CLOSE, 0);
 
     if (!e) return;
     e->msn = r->last_msn;
@@ -234,6 +249,8 @@ static int open_segment(struct rendition *r, const struct mark *m, int64_t pts)
     };
     r->part_index = 0;
     r->last_msn = m->msn;
+    r->end_us = r->head.pts_us;
+    r->is_closed = false;
     return 0;
 }
 
@@ -264,7 +281,7 @@ void rendition_stop(struct rendition *r, uint64_t skip_to)
 {
     bool open = rendition_is_open(r);
 
-    publish_part(r, true);
+    publish_part(r, FOLLOW_SEGMENT);
     segmenter_stop(&r->segmenter, skip_to);
     if (open) close_segment(r);
     r->begun_us = 0;
@@ -352,6 +369,7 @@ static int make_way(struct rendition *r, const struct frame *f,
 {
     int err = 0;
     uint64_t next = r->segmenter.msn;
+    enum follow end = step->close_segment ? FOLLOW_SEGMENT : FOLLOW_PART;
 
     if (step->stretch && r->sample_count) {
         struct fmp4_sample *last = &r->samples[r->sample_count - 1];
@@ -359,9 +377,10 @@ static int make_way(struct rendition *r, const struct frame *f,
         r->part_ticks += step->stretch;
     }
     r->segmenter.msn = open_msn; /* what ends now is still the old one's */
-    if (step->close_part) publish_part(r, step->open_segment && !step->gaps);
+    if (step->close_part) publish_part(r, step->gaps ? FOLLOW_PART : end);
     for (int i = 0; i < step->gaps; i++)
-        publish_missing(r, step->gap_ticks);
+        publish_missing(r, step->gap_ticks,
+                        i + 1 < step->gaps ? FOLLOW_PART : end);
     r->segmenter.msn = next;
     if (step->close_segment) close_segment(r);
     if (step->open_segment) err = open_segment(r, &step->mark, f->pts);
@@ -388,6 +407,8 @@ void rendition_feed(struct rendition *r, const struct frame *f)
     segmenter_feed(&r->segmenter, &sf, &step);
     int err = make_way(r, f, &step, open_msn);
     if (err) {
+        log_warn("packager", "no_init", log_i("rendition", r->conf.index),
+                 log_s("why", err_text(err)));
         segmenter_stop(&r->segmenter, r->segmenter.msn + 1);
         r->dropped++;
     }
@@ -398,5 +419,7 @@ void rendition_feed(struct rendition *r, const struct frame *f)
     }
     memcpy(&r->slices[r->slice_count], mine, (size_t)n * sizeof *mine);
     add_sample(r, f, &step, n, bytes);
-    if (step.close_after) publish_part(r, segmenter_ends_soon(&r->segmenter));
+    if (!step.close_after) return;
+    publish_part(r, segmenter_ends_soon(&r->segmenter) ? FOLLOW_SEGMENT_SOON
+                                                       : FOLLOW_PART);
 }

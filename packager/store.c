@@ -266,6 +266,42 @@ static void end_stale(struct store_rendition *r, uint64_t msn)
     if (g && !g->closed && g->msn < msn) g->closed = g->missing = true;
 }
 
+/* Peak and mean over the listed segments; short ones say little. */
+static void measure(struct store *s, struct store_rendition *r)
+{
+    int64_t us = 0, bits = 0, least = s->plan.target_duration_s * 500000LL;
+
+    for (int i = r->first_listed; i < r->count; i++) {
+        const struct store_segment *g = &r->segments[i];
+        int64_t b = (int64_t)g->bytes * 8;
+
+        if (g->missing || g->duration_us < least) continue;
+        us += g->duration_us;
+        bits += b;
+        uint32_t bps = (uint32_t)(b * 1000000 / g->duration_us);
+        if (bps > r->peak_bps) r->peak_bps = bps;
+    }
+    if (us) r->average_bps = (uint32_t)(bits * 1000000 / us);
+}
+
+static void close_open(struct store *s, struct store_rendition *r)
+{
+    r->segments[r->count - 1].closed = true;
+    r->ends_soon = false;
+    r->version++;
+    evict(s, r);
+    measure(s, r);
+}
+
+static int apply_close(struct store *s, struct store_rendition *r,
+                       const struct store_event *e)
+{
+    if (!store_open(r) || r->segments[r->count - 1].msn != e->msn)
+        return ERR_ORDER;
+    close_open(s, r);
+    return 0;
+}
+
 static int apply_part(struct store *s, struct store_rendition *r,
                       struct store_event *e)
 {
@@ -291,41 +327,8 @@ static int apply_part(struct store *s, struct store_rendition *r,
         g->bytes += e->bytes;
     r->ends_soon = e->v.part.ends_soon;
     r->version++;
+    if (e->v.part.closes) close_open(s, r);
     return err;
-}
-
-/* Peak and mean over the listed segments; short ones say little. */
-static void measure(struct store *s, struct store_rendition *r)
-{
-    int64_t us = 0, bits = 0, least = s->plan.target_duration_s * 500000LL;
-
-    for (int i = r->first_listed; i < r->count; i++) {
-        const struct store_segment *g = &r->segments[i];
-        int64_t b = (int64_t)g->bytes * 8;
-
-        if (g->missing || g->duration_us < least) continue;
-        us += g->duration_us;
-        bits += b;
-        uint32_t bps = (uint32_t)(b * 1000000 / g->duration_us);
-        if (bps > r->peak_bps) r->peak_bps = bps;
-    }
-    if (us) r->average_bps = (uint32_t)(bits * 1000000 / us);
-}
-
-static int apply_close(struct store *s, struct store_rendition *r,
-                       const struct store_event *e)
-{
-    struct store_segment *g;
-
-    if (!store_open(r) || r->segments[r->count - 1].msn != e->msn)
-        return ERR_ORDER;
-    g = &r->segments[r->count - 1];
-    g->closed = true;
-    r->ends_soon = false;
-    r->version++;
-    evict(s, r);
-    measure(s, r);
-    return 0;
 }
 
 static int apply_gap(struct store *s, struct store_rendition *r,
@@ -384,7 +387,10 @@ int store_apply(struct store *s, struct store_event *e,
         out->multivariant = true;
         break;
     case STORE_INIT: return apply_init(s, r, e);
-    case STORE_PART: err = apply_part(s, r, e); break;
+    case STORE_PART:
+        err = apply_part(s, r, e);
+        out->multivariant = e->v.part.closes;
+        break;
     case STORE_CLOSE:
         err = apply_close(s, r, e);
         out->multivariant = true;

@@ -60,7 +60,7 @@ enum store_event_type {
     STORE_RENDITION, /* one was added, or its description changed */
     STORE_INIT,      /* init-{number}: goes with what follows */
     STORE_PART,      /* part 0 opens its segment */
-    STORE_CLOSE,     /* the open segment is complete */
+    STORE_CLOSE,     /* the open segment is complete, as came out now */
     STORE_GAP,       /* a whole segment is missing */
     STORE_PUBLISH,   /* which renditions the multivariant playlist lists */
     STORE_STATE,
@@ -89,6 +89,7 @@ struct store_event {
             int64_t duration_us;
             int64_t captured_at; /* of its last frame; monotonic µs */
             bool independent, missing;
+            bool closes;    /* the last one: its segment is complete */
             bool ends_soon; /* the next part will begin a segment */
         } part;
         struct {
