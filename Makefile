@@ -103,7 +103,8 @@ test: ## everything that must hold: installs what it needs, closes with a sum
 deps: ## install the Debian packages and npm modules that are missing
 	$(Q)sh deploy/deps.sh test
 
-units: $(call bin,$(UNIT))
+# One of them starts the child.
+units: $(call bin,$(UNIT)) $(BUILD)/lectern-transcode
 protocols: $(call bin,$(PROTOCOL))
 
 unit: units ## unit tests (cmocka), file for file beside the rooms

@@ -59,13 +59,6 @@ void boundary_force(struct boundary *b)
     b->forced = b->mode == BOUNDARY_GRID;
 }
 
-void boundary_restart(struct boundary *b)
-{
-    b->mode = BOUNDARY_MEASURING;
-    b->gop_us = 0;
-    boundary_break(b);
-}
-
 static void put_mark(struct boundary *b, const struct boundary_frame *f,
                      struct boundary_step *step)
 {
@@ -151,7 +144,7 @@ static void decide(struct boundary *b, enum boundary_mode mode,
     b->mode = mode;
     b->needs_key = false; /* measuring began with one */
     step->decided = true;
-    step->early = false;
+    step->early &= mode == BOUNDARY_FOLLOW;
     if (b->planned) return;
     b->planned = true;
     measure_fps(b);

@@ -82,9 +82,6 @@ void boundary_break(struct boundary *b);
 /* A mark at the next frame if that is allowed (GRID), for rungs that can only
  * begin at one. */
 void boundary_force(struct boundary *b);
-/* Measure again (video joined sound that was alone): target duration and
- * parts stay, numbers go on. */
-void boundary_restart(struct boundary *b);
 struct boundary_step boundary_feed(struct boundary *b,
                                    const struct boundary_frame *f);
 

@@ -38,5 +38,7 @@ void transcode_free(struct transcode **t);
 /* The longest span between the source's keyframes so far; 0: unknown. Handed
  * to the next stream of the same channel it lets that one begin at once. */
 int64_t transcode_gop_us(const struct transcode *t);
+/* 0: none is up. For logs and tests. */
+int transcode_child_pid(const struct transcode *t);
 
 #endif

@@ -189,10 +189,18 @@ static int announce(struct audio *a, const struct audio_encoder *e)
 
 int audio_rung(struct audio *a, const struct track_info *info)
 {
-    struct audio_encoder *e = &a->rungs[a->count];
+    struct audio_encoder *e;
     int err;
 
+    for (int i = 0; i < a->count; i++) {
+        if (a->rungs[i].info.id != info->id) continue;
+        rung_release(&a->rungs[i]);
+        a->rungs[i] = a->rungs[--a->count];
+        break;
+    }
     if (a->count == AUDIO_RUNGS_MAX) return ERR_LIMIT;
+    e = &a->rungs[a->count];
+    *e = (struct audio_encoder){0};
     if (info->channels < 1 || info->channels > 2) return ERR_UNSUPPORTED;
     e->info = *info;
     err = open_encoder(e);

@@ -285,13 +285,12 @@ static void test_what_must_be_encoded_is_on_a_grid(void **state)
     assert_int_equal(r.b.mode, BOUNDARY_GRID);
     assert_int_equal(r.b.part_us, 192000);
     assert_true(r.count >= 5);
-    /* Then video joins. */
+    /* Then video joins: it begins at a keyframe, on the same grid. */
     int before = r.count;
-    boundary_restart(&r.b);
     boundary_source(&r.b, &(struct boundary_source){30, 1, false});
-    r.kept_count = 0;
-    play(&r, 360, 181, 60, 30, 1);
-    assert_int_equal(r.b.mode, BOUNDARY_FOLLOW);
+    play(&r, 330, 100, 60, 30, 1);
+    assert_int_equal(r.b.mode, BOUNDARY_GRID);
+    assert_int_equal(r.marks[before], 12 * 90000);
     assert_true(r.disc[before]);
     assert_int_equal(r.b.part_us, 192000);
 }

@@ -1,0 +1,411 @@
+/* The real child on a real loop, fed from a capture: 8 s of 320x180 at 30
+ * frames a second, a keyframe each 2 s, mono AAC-LC. The clock of media is the
+ * frames' own; the test waits for what must come, with a watchdog only. */
+#include "tests/harness.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/loop/loop.h"
+#include "core/loop/timer.h"
+#include "core/media/wire.h"
+#include "transcode/ladder.h"
+#include "transcode/transcode.h"
+
+enum {
+    RECORDS_MAX = 1024,
+    EVENTS_MAX = 4096,
+    WATCHDOG_US = 8000000,
+    AHEAD_FRAMES = 6, /* how far the feed may be before the child */
+    TICK = 3000,
+};
+
+struct seen {
+    enum bus_event_type type;
+    struct frame frame; /* payload as a borrowed mark of identity */
+    struct mark mark;
+    struct plan plan;
+    struct track_info track;
+};
+
+/* Static: a test that fails leaves its loop behind. */
+static struct rig {
+    struct loop *loop;
+    struct bus *bus;
+    struct transcode *t;
+    struct bus_subscriber *reader;
+    struct wire_record capture[RECORDS_MAX];
+    int record_count;
+    struct seen seen[EVENTS_MAX];
+    int seen_count;
+    int64_t newest[TRACK_ID_LAST + 1];
+    int64_t offset; /* ticks of 90 kHz put on every frame */
+    int fed;        /* video frames of the whole test */
+} rig;
+
+static void collect(void *arg)
+{
+    struct bus_event e;
+
+    (void)arg;
+    while (rig.reader && !bus_next(rig.reader, &e)) {
+        if (rig.seen_count == EVENTS_MAX) return;
+        struct seen *s = &rig.seen[rig.seen_count++];
+        s->type = e.type;
+        if (e.type == BUS_FRAME) {
+            s->frame = *e.v.frame;
+            rig.newest[s->frame.track_id] = s->frame.pts;
+        }
+        if (e.type == BUS_MARK) s->mark = e.v.mark;
+        if (e.type == BUS_PLAN) s->plan = *e.v.plan;
+        if (e.type == BUS_TRACK) s->track = *track_info(e.v.track);
+    }
+}
+
+static void load(const char *path)
+{
+    struct wire_decoder d;
+    uint8_t bytes[4096];
+    FILE *f = fopen(path, "rb");
+    size_t n;
+
+    assert_non_null(f);
+    wire_decoder_init(&d);
+    while ((n = fread(bytes, 1, sizeof bytes, f))) {
+        const uint8_t *p = bytes;
+        while (!wire_feed(&d, &p, &n, &rig.capture[rig.record_count]))
+            assert_true(++rig.record_count < RECORDS_MAX);
+    }
+    fclose(f);
+    wire_decoder_release(&d);
+}
+
+/* build/tests/unit/transcode/transcode -> build/lectern-transcode */
+static const char *worker(void)
+{
+    static char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
+
+    assert_true(n > 0);
+    path[n] = 0;
+    char *at = strstr(path, "/tests/unit/");
+    assert_non_null(at);
+    strcpy(at, "/lectern-transcode");
+    return path;
+}
+
+static void begin(enum channel_type type, const char *program)
+{
+    struct bus_conf bc = {.channel = "demo", .window_us = 20000000};
+    struct transcode_conf tc = {
+        .type = type, .first_msn = 100, .worker_path = program};
+
+    memset(&rig, 0, sizeof rig);
+    load("tests/data/lecture.wire");
+    assert_int_equal(loop_create(&rig.loop, 0), 0);
+    bc.loop = rig.loop;
+    assert_int_equal(bus_create(&rig.bus, &bc), 0);
+    assert_int_equal(transcode_create(&rig.t, rig.bus, &tc), 0);
+    assert_int_equal(
+        bus_subscribe(rig.bus, &rig.reader, BUS_FROM_NOW, collect, NULL), 0);
+}
+
+static void on_nudge(void *arg)
+{
+    (void)arg;
+}
+
+/* Lets the loop work until done() or the watchdog; false: the watchdog. */
+static bool wait_for(bool (*done)(int64_t arg), int64_t arg)
+{
+    int64_t deadline = clock_mono_us() + WATCHDOG_US;
+    struct timer nudge;
+
+    timer_init(&nudge, rig.loop, on_nudge, NULL);
+    loop_run_once(rig.loop);
+    while (!done(arg) && clock_mono_us() < deadline) {
+        timer_set(&nudge, loop_now(rig.loop) + 20000);
+        uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
+    }
+    timer_cancel(&nudge);
+    return done(arg);
+}
+
+static bool child_is_up(int64_t want)
+{
+    return (transcode_child_pid(rig.t) != 0) == (want != 0);
+}
+
+static bool rung_reached(int64_t pts)
+{
+    return rig.newest[LADDER_160P] >= pts;
+}
+
+static void give_frame(const struct wire_record *r, uint8_t flags)
+{
+    struct frame *f = NULL;
+    struct wire_record moved = *r;
+    bool video = r->v.frame.track_id == 1;
+    int64_t by = video ? rig.offset : rig.offset * 44100 / 90000;
+
+    moved.v.frame.pts += by;
+    moved.v.frame.dts += by;
+    moved.v.frame.flags |= flags;
+    assert_int_equal(wire_to_frame(&moved, &f), 0);
+    bus_append(rig.bus, f);
+    frame_unref(&f);
+}
+
+/* Plays video frames [from, to) of the capture with the sound between them.
+ * paced: never more than AHEAD_FRAMES before the rung, once it runs. */
+static void play(int from, int to, bool paced, uint8_t first_flags)
+{
+    int n = 0;
+
+    for (int i = 0; i < rig.record_count; i++) {
+        struct wire_record *r = &rig.capture[i];
+        struct track *t = NULL;
+        if (r->type == WIRE_TRACK && !from && !rig.offset) {
+            assert_int_equal(wire_to_track(r, &t), 0);
+            bus_track(rig.bus, t);
+            track_unref(&t);
+        }
+        if (r->type != WIRE_FRAME) continue;
+        bool video = r->v.frame.track_id == 1;
+        if (n >= from && n < to)
+            give_frame(r, video && n == from ? first_flags : 0);
+        if (!video) continue;
+        if (n == 0 && from == 0 && paced && !rig.offset)
+            assert_true(wait_for(child_is_up, 1));
+        if (n >= from && n < to && paced)
+            assert_true(
+                wait_for(rung_reached, rig.offset + (n - AHEAD_FRAMES) * TICK));
+        n++;
+    }
+    loop_run_once(rig.loop);
+}
+
+static void finish(void)
+{
+    bus_unsubscribe(&rig.reader);
+    transcode_free(&rig.t);
+    bus_unref(&rig.bus);
+    /* Its input is closed: the child ends and its handles with it. */
+    uv_run(loop_uv(rig.loop), UV_RUN_NOWAIT);
+    loop_free(&rig.loop);
+    for (int i = 0; i < rig.record_count; i++)
+        wire_record_release(&rig.capture[i]);
+}
+
+static const struct mark *mark_number(int n)
+{
+    for (int i = 0; i < rig.seen_count; i++)
+        if (rig.seen[i].type == BUS_MARK && !n--) return &rig.seen[i].mark;
+    return NULL;
+}
+
+static int frames_of(uint8_t id)
+{
+    int n = 0;
+
+    for (int i = 0; i < rig.seen_count; i++)
+        if (rig.seen[i].type == BUS_FRAME && rig.seen[i].frame.track_id == id)
+            n++;
+    return n;
+}
+
+static bool is_marked(int64_t pts)
+{
+    const struct mark *m;
+
+    for (int k = 0; (m = mark_number(k)); k++)
+        if (m->pts == pts) return true;
+    return false;
+}
+
+/* Every frame once, in order, keyframes exactly where marks are. Returns the
+ * number of frames; gaps counts jumps over frames. */
+static int check_rung(uint8_t id, int *gaps)
+{
+    int64_t last = INT64_MIN;
+    int n = 0;
+
+    *gaps = 0;
+    for (int i = 0; i < rig.seen_count; i++) {
+        const struct frame *f = &rig.seen[i].frame;
+        if (rig.seen[i].type != BUS_FRAME || f->track_id != id) continue;
+        assert_int_equal(f->dts, f->pts);
+        if (n && f->pts != last + TICK) {
+            ++*gaps;
+            assert_true(f->flags & FRAME_KEY);
+        }
+        assert_true(f->pts > last);
+        assert_int_equal(!!(f->flags & FRAME_KEY), is_marked(f->pts));
+        last = f->pts;
+        n++;
+    }
+    return n;
+}
+
+static const struct plan *plan_number(int n)
+{
+    for (int i = 0; i < rig.seen_count; i++)
+        if (rig.seen[i].type == BUS_PLAN && !n--) return &rig.seen[i].plan;
+    return NULL;
+}
+
+static void test_source_passes_and_a_rung_is_made(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_STANDARD, worker());
+    play(0, 1, false, 0);
+    assert_true(wait_for(child_is_up, 1));
+    play(1, 60, false, 0);
+    assert_null(mark_number(0)); /* nothing before the second keyframe */
+    assert_null(plan_number(0));
+    play(60, 61, false, 0);
+    assert_non_null(plan_number(0));
+    play(61, 240, true, 0);
+    const struct plan *p = plan_number(0);
+    assert_null(plan_number(1));
+    assert_int_equal(p->target_duration_s, 2);
+    assert_int_equal(p->part_us, 200000);
+    assert_int_equal(p->rendition_count, 3);
+    assert_int_equal(p->rendition_ids[0], LADDER_TOP);
+    assert_int_equal(p->rendition_ids[1], LADDER_160P);
+    assert_int_equal(p->rendition_ids[2], LADDER_AUDIO);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(mark_number(i)->pts, i * 2 * 90000);
+        assert_int_equal(mark_number(i)->msn, 100 + i);
+        assert_false(mark_number(i)->discontinuity);
+    }
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
+    assert_int_equal(gaps, 0);
+    assert_true(check_rung(LADDER_160P, &gaps) >= 240 - AHEAD_FRAMES);
+    assert_int_equal(gaps, 0);
+    /* 8 s of 44.1 kHz in packets of 1024 */
+    assert_in_range(frames_of(LADDER_AUDIO), 344, 346);
+    finish();
+}
+
+static void test_a_killed_child_comes_back_at_a_mark(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_STANDARD, worker());
+    play(0, 100, false, 0);
+    assert_true(wait_for(rung_reached, 90 * TICK));
+    int was = transcode_child_pid(rig.t);
+    assert_int_not_equal(was, 0);
+    kill(was, SIGKILL);
+    int before = frames_of(LADDER_TOP);
+    play(100, 110, false, 0); /* the source does not wait for anyone */
+    assert_int_equal(frames_of(LADDER_TOP), before + 10);
+    assert_true(wait_for(child_is_up, 0));
+    assert_true(wait_for(child_is_up, 1));
+    assert_int_not_equal(transcode_child_pid(rig.t), was);
+    play(110, 121, false, 0);
+    play(121, 240, true, 0);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
+    assert_int_equal(gaps, 0);
+    check_rung(LADDER_160P, &gaps); /* resumes with a marked keyframe */
+    assert_int_equal(gaps, 1);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(mark_number(i)->pts, i * 2 * 90000);
+    finish();
+}
+
+static void test_a_publisher_that_returns_is_a_discontinuity(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_STANDARD, worker());
+    play(0, 150, false, 0);
+    assert_true(wait_for(rung_reached, (149 - AHEAD_FRAMES) * TICK));
+    bus_signal(rig.bus, BUS_GONE);
+    assert_true(wait_for(rung_reached, 149 * TICK)); /* all comes out */
+    bus_signal(rig.bus, BUS_BACK);
+    rig.offset = 10 * 90000;
+    play(0, 130, true, FRAME_DISCONTINUITY);
+    assert_int_equal(mark_number(3)->pts, 10 * 90000);
+    assert_true(mark_number(3)->discontinuity);
+    assert_int_equal(mark_number(3)->msn, 103);
+    assert_false(mark_number(4)->discontinuity);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 280);
+    assert_int_equal(gaps, 1);
+    check_rung(LADDER_160P, &gaps);
+    assert_int_equal(gaps, 1);
+    finish();
+}
+
+/* Keyframes stop coming: the top is encoded from there on. */
+static void test_a_late_keyframe_switches_the_top(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_STANDARD, worker());
+    for (int i = 0, n = 0; i < rig.record_count; i++) {
+        struct frame *f = &rig.capture[i].v.frame;
+        if (rig.capture[i].type != WIRE_FRAME || f->track_id != 1) continue;
+        /* Still decodable: only the flag and the boundary are gone. */
+        if (n++ > 60) f->flags = 0;
+    }
+    play(0, 100, false, 0);
+    assert_true(wait_for(rung_reached, 90 * TICK));
+    play(100, 240, true, 0);
+    assert_int_equal(mark_number(1)->pts, 60 * TICK);
+    assert_int_equal(mark_number(2)->pts, (60 + 72) * TICK);
+    assert_true(mark_number(2)->discontinuity);
+    assert_int_equal(mark_number(3)->pts, (60 + 72 + 60) * TICK);
+    assert_true(check_rung(LADDER_TOP, &gaps) >= 240 - 4 * AHEAD_FRAMES);
+    assert_int_equal(gaps, 0);
+    assert_null(plan_number(1)); /* the same renditions */
+    finish();
+}
+
+static void test_basic_needs_no_child(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 240, false, 0);
+    assert_int_equal(transcode_child_pid(rig.t), 0);
+    assert_int_equal(plan_number(0)->rendition_count, 2);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
+    assert_int_equal(gaps, 0);
+    bus_signal(rig.bus, BUS_END);
+    finish();
+}
+
+/* A program that is not there: the source still passes. */
+static void test_no_program_no_rungs(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_STANDARD, "/nonexistent/lectern-transcode");
+    play(0, 240, false, 0);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
+    assert_int_equal(frames_of(LADDER_160P), 0);
+    finish();
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_source_passes_and_a_rung_is_made),
+    cmocka_unit_test(test_a_killed_child_comes_back_at_a_mark),
+    cmocka_unit_test(test_a_publisher_that_returns_is_a_discontinuity),
+    cmocka_unit_test(test_a_late_keyframe_switches_the_top),
+    cmocka_unit_test(test_basic_needs_no_child),
+    cmocka_unit_test(test_no_program_no_rungs),
+};
+HARNESS_MAIN(tests)

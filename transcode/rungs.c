@@ -1,0 +1,452 @@
+#include "transcode/rungs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/base/metric.h"
+#include "core/loop/loop.h"
+#include "core/loop/timer.h"
+#include "transcode/child.h"
+
+enum {
+    TICK_US = 200000,
+    LAG_US = 300000,
+    LAG_FRAMES = 8, /* slow cadences reorder for longer */
+    LAG_SPAN_US = 5000000,
+    LAG_MOST_US = 4000000,
+    SILENCE_US = 3000000,
+    GOP_FRAMES_MAX = 900, /* kept for a new child; policy: none is kept */
+    GOP_BYTES_MAX = 32 << 20,
+    RUNG_SLOTS = TRACK_ID_LAST + 1 - TRACK_RENDITION_FIRST,
+};
+
+struct rungs {
+    struct rungs_conf conf;
+    struct rungs_events events;
+    struct child *child;
+    struct track *video, *audio; /* the source */
+    struct ladder ladder;
+    struct frame *gop[GOP_FRAMES_MAX];
+    int gop_count;
+    size_t gop_bytes;
+    bool gop_whole; /* begins with a keyframe, nothing missing */
+    struct mark last_mark;
+    bool gop_marked; /* by last_mark, at its first frame */
+    bool was_up;
+    bool dropping; /* until the next keyframe */
+    int64_t source_pts, frame_ticks;
+    int64_t newest[RUNG_SLOTS]; /* pts of what a rung gave last */
+    bool begun[RUNG_SLOTS];
+    /* instants; 0: not the case */
+    int64_t fed_at, marked_at, heard_at, late_since;
+    struct timer tick;
+    struct metric *restarts, *shed, *dropped, *lag;
+};
+
+static bool is_wanted_video(const struct rungs *r, int i)
+{
+    const struct track_info *t = &r->ladder.rungs[i].info;
+
+    return t->kind == TRACK_VIDEO && !t->passthrough;
+}
+
+/* --- to the child --------------------------------------------------------- */
+
+static int send_record(struct rungs *r, const struct wire_record *record)
+{
+    return r->child ? child_send(r->child, record) : ERR_CLOSED;
+}
+
+static void send_track(struct rungs *r, const struct track *t)
+{
+    struct wire_record record;
+
+    if (!t) return;
+    record = wire_of_track(t);
+    send_record(r, &record);
+}
+
+static void send_request(struct rungs *r, const struct ladder_rung *rung)
+{
+    struct wire_record record = {.type = WIRE_TRACK, .v.track = rung->info};
+
+    if (rung->info.passthrough) return;
+    r->begun[rung->info.id - TRACK_RENDITION_FIRST] = false;
+    send_record(r, &record);
+}
+
+static void forget_gop(struct rungs *r)
+{
+    while (r->gop_count)
+        frame_unref(&r->gop[--r->gop_count]);
+    r->gop_bytes = 0;
+    r->gop_whole = r->gop_marked = false;
+}
+
+static void keep_frame(struct rungs *r, struct frame *f)
+{
+    if (f->flags & FRAME_KEY) {
+        forget_gop(r);
+        r->gop_whole = true;
+        r->gop_marked = r->last_mark.pts == f->pts;
+    }
+    if (!r->gop_whole) return;
+    r->gop_bytes += f->payload.len;
+    if (r->gop_count == GOP_FRAMES_MAX || r->gop_bytes > GOP_BYTES_MAX) {
+        forget_gop(r);
+        return;
+    }
+    r->gop[r->gop_count++] = frame_ref(f);
+}
+
+static bool makes_sound(const struct rungs *r)
+{
+    for (int i = 0; i < r->ladder.count; i++) {
+        const struct track_info *t = &r->ladder.rungs[i].info;
+        if (t->kind == TRACK_AUDIO && !t->passthrough) return true;
+    }
+    return false;
+}
+
+static bool makes_video(const struct rungs *r)
+{
+    for (int i = 0; i < r->ladder.count; i++)
+        if (is_wanted_video(r, i)) return true;
+    return false;
+}
+
+static void send_frame(struct rungs *r, const struct frame *f)
+{
+    struct wire_record record = wire_of_frame(f);
+    int err = send_record(r, &record);
+
+    if (!err || err == ERR_CLOSED) return;
+    metric_add(r->dropped, 1);
+    r->dropping = true;
+}
+
+static void feed_video(struct rungs *r, struct frame *f)
+{
+    keep_frame(r, f);
+    if (f->pts > r->source_pts) r->source_pts = f->pts;
+    if (f->duration > 0) r->frame_ticks = f->duration;
+    if (!makes_video(r)) return;
+    if (f->flags & FRAME_KEY) r->dropping = false;
+    if (r->dropping) {
+        metric_add(r->dropped, 1);
+        return;
+    }
+    r->fed_at = loop_now(r->conf.loop);
+    send_frame(r, f);
+}
+
+void rungs_frame(struct rungs *r, struct frame *f)
+{
+    if (r->video && f->track_id == track_info(r->video)->id)
+        feed_video(r, f);
+    else if (makes_sound(r))
+        send_frame(r, f);
+}
+
+void rungs_mark(struct rungs *r, const struct mark *m)
+{
+    struct wire_record record = {.type = WIRE_MARK, .v.mark = *m};
+
+    r->last_mark = *m;
+    if (!makes_video(r)) return;
+    if (!send_record(r, &record) && !r->marked_at)
+        r->marked_at = loop_now(r->conf.loop);
+}
+
+void rungs_gone(struct rungs *r)
+{
+    struct wire_record record = {.type = WIRE_SIGNAL, .v.signal = BUS_GONE};
+
+    send_record(r, &record);
+}
+
+void rungs_source(struct rungs *r, struct track *t)
+{
+    struct track **slot =
+        track_info(t)->kind == TRACK_VIDEO ? &r->video : &r->audio;
+
+    if (track_info(t)->kind == TRACK_VIDEO) forget_gop(r);
+    track_ref(t);
+    track_unref(slot);
+    *slot = t;
+    send_track(r, t);
+}
+
+static bool same_request(const struct track_info *a, const struct track_info *b)
+{
+    return a->passthrough == b->passthrough && a->width == b->width &&
+           a->height == b->height && a->channels == b->channels;
+}
+
+static void send_plan(struct rungs *r)
+{
+    struct wire_record record = {.type = WIRE_PLAN,
+                                 .v.plan = {1, 1000000, 1000000, {0}, 0}};
+
+    ladder_list(&r->ladder, &record.v.plan);
+    send_record(r, &record);
+}
+
+/* --- from the child ------------------------------------------------------- */
+
+static void on_child_up(void *arg)
+{
+    struct rungs *r = arg;
+    struct wire_record hello = {.type = WIRE_HELLO,
+                                .v.hello.version = WIRE_VERSION};
+
+    r->heard_at = r->marked_at = r->late_since = 0;
+    send_record(r, &hello);
+    send_track(r, r->video);
+    send_track(r, r->audio);
+    for (int i = 0; i < r->ladder.count; i++)
+        send_request(r, &r->ladder.rungs[i]);
+    r->dropping = !r->gop_whole;
+    /* The first child begins where the stream does; a later one would give out
+     * again what its forerunner did, and waits for the next mark. */
+    if (r->gop_marked && !r->was_up) rungs_mark(r, &r->last_mark);
+    r->was_up = true;
+    for (int i = 0; i < r->gop_count && makes_video(r); i++)
+        send_frame(r, r->gop[i]);
+    log_info("transcode", "child_up", log_s("channel", r->conf.channel),
+             log_i("pid", child_pid(r->child)),
+             log_i("replayed_frames", r->gop_count));
+    r->events.on_up(r->events.arg);
+}
+
+static void on_child_down(const char *why, void *arg)
+{
+    struct rungs *r = arg;
+
+    metric_add(r->restarts, 1);
+    r->heard_at = r->marked_at = r->late_since = 0;
+    memset(r->begun, 0, sizeof r->begun);
+    log_warn("transcode", "child_lost", log_s("channel", r->conf.channel),
+             log_s("why", why),
+             log_s("effect", "made renditions pause, passthrough goes on"));
+}
+
+static void take_frame(struct rungs *r, const struct wire_record *record)
+{
+    const struct frame *f = &record->v.frame;
+    const struct ladder_rung *rung = ladder_find(&r->ladder, f->track_id);
+    struct frame *made = NULL;
+
+    r->heard_at = loop_now(r->conf.loop);
+    if (!rung || rung->info.passthrough) return; /* shed meanwhile */
+    r->begun[f->track_id - TRACK_RENDITION_FIRST] = true;
+    r->newest[f->track_id - TRACK_RENDITION_FIRST] = f->pts;
+    if (wire_to_frame(record, &made)) return;
+    r->events.on_frame(made, r->events.arg);
+    frame_unref(&made);
+}
+
+static void take_track(struct rungs *r, const struct wire_record *record)
+{
+    struct track *made = NULL;
+    const struct ladder_rung *rung =
+        ladder_find(&r->ladder, record->v.track.id);
+
+    if (!rung || rung->info.passthrough) return;
+    if (wire_to_track(record, &made)) return;
+    r->events.on_track(made, r->events.arg);
+    track_unref(&made);
+}
+
+static void shed(struct rungs *r, uint8_t id, const char *reason)
+{
+    metric_add(r->shed, 1);
+    r->events.on_shed(id, reason, r->events.arg);
+}
+
+static bool stat_is(const struct wire_record *record, const char *name)
+{
+    return record->payload.len == strlen(name) &&
+           !memcmp(record->payload.data, name, record->payload.len);
+}
+
+static void take_stat(struct rungs *r, const struct wire_record *record)
+{
+    char name[WIRE_NAME_MAX + 1] = {0};
+
+    if (stat_is(record, "encoder_failed")) {
+        if (ladder_find(&r->ladder, (uint8_t)record->v.stat))
+            shed(r, (uint8_t)record->v.stat, "its encoder failed");
+        return;
+    }
+    if (record->payload.len)
+        memcpy(name, record->payload.data, record->payload.len);
+    log_warn("transcode", "child_says", log_s("channel", r->conf.channel),
+             log_s("what", name), log_i("value", record->v.stat));
+}
+
+static void on_child_record(const struct wire_record *record, void *arg)
+{
+    switch (record->type) {
+    case WIRE_FRAME: take_frame(arg, record); break;
+    case WIRE_TRACK: take_track(arg, record); break;
+    case WIRE_STAT: take_stat(arg, record); break;
+    default: break;
+    }
+}
+
+/* --- real time ------------------------------------------------------------ */
+
+static int64_t worst_lag_us(const struct rungs *r)
+{
+    int64_t worst = 0;
+
+    for (int i = 0; i < r->ladder.count; i++) {
+        int slot = r->ladder.rungs[i].info.id - TRACK_RENDITION_FIRST;
+        if (!is_wanted_video(r, i) || !r->begun[slot]) continue;
+        int64_t lag =
+            (r->source_pts - r->newest[slot]) * 1000000 / VIDEO_TIMESCALE;
+        if (lag > worst) worst = lag;
+    }
+    return worst;
+}
+
+static int64_t lag_limit_us(const struct rungs *r)
+{
+    int64_t frames = LAG_FRAMES * r->frame_ticks * 1000000 / VIDEO_TIMESCALE;
+
+    return frames > LAG_US ? frames : LAG_US;
+}
+
+static bool is_flowing(const struct rungs *r, int64_t now)
+{
+    return r->fed_at && now - r->fed_at < TICK_US * 2;
+}
+
+static bool is_silent(const struct rungs *r, int64_t now)
+{
+    int64_t since = r->heard_at > r->marked_at ? r->heard_at : r->marked_at;
+
+    return r->marked_at && now - since > SILENCE_US;
+}
+
+static void watch(struct rungs *r, int64_t now)
+{
+    int64_t lag = worst_lag_us(r);
+
+    metric_set(r->lag, (double)lag / 1e6);
+    if (is_silent(r, now)) {
+        child_kill(r->child, "hangs: nothing came out for 3 s");
+        return;
+    }
+    if (lag <= lag_limit_us(r) && !r->dropping) {
+        r->late_since = 0;
+        return;
+    }
+    if (!r->late_since) r->late_since = now;
+    bool hopeless = lag > LAG_MOST_US;
+    if (!hopeless && now - r->late_since < LAG_SPAN_US) return;
+    r->late_since = 0;
+    const struct ladder_rung *dearest = ladder_dearest(&r->ladder);
+    if (dearest)
+        shed(r, dearest->info.id, "this machine cannot hold it in real time");
+    if (hopeless && r->child) child_kill(r->child, "fell 4 s behind");
+}
+
+static void on_tick(void *arg)
+{
+    struct rungs *r = arg;
+    int64_t now = loop_now(r->conf.loop);
+
+    timer_set(&r->tick, now + TICK_US);
+    if (!r->child || !child_is_up(r->child) || !makes_video(r)) return;
+    /* A source that paused is not late, and what it left is not silence. */
+    if (is_flowing(r, now))
+        watch(r, now);
+    else
+        r->late_since = r->marked_at = 0;
+}
+
+/* --- doors ---------------------------------------------------------------- */
+
+static void start_child(struct rungs *r)
+{
+    const struct child_events events = {on_child_up, on_child_record,
+                                        on_child_down, r};
+
+    if (child_create(&r->child, r->conf.loop, r->conf.worker_path,
+                     r->conf.hardware, &events))
+        log_error("transcode", "no_child", log_s("channel", r->conf.channel),
+                  log_s("why", "out of memory"));
+}
+
+void rungs_want(struct rungs *r, const struct ladder *l)
+{
+    struct ladder was = r->ladder;
+
+    r->ladder = *l;
+    if (!ladder_needs_child(l)) {
+        child_free(&r->child);
+        return;
+    }
+    if (!r->child) {
+        start_child(r);
+        return; /* it is told all when it is up */
+    }
+    send_plan(r);
+    for (int i = 0; i < l->count; i++) {
+        const struct track_info *t = &l->rungs[i].info;
+        const struct ladder_rung *old = ladder_find(&was, t->id);
+        if (!old || !same_request(&old->info, t)) send_request(r, &l->rungs[i]);
+    }
+}
+
+int rungs_child_pid(const struct rungs *r)
+{
+    return r->child ? child_pid(r->child) : 0;
+}
+
+int rungs_create(struct rungs **out, const struct rungs_conf *conf,
+                 const struct rungs_events *events)
+{
+    struct rungs *r = calloc(1, sizeof *r);
+    struct metrics *m = conf->metrics;
+    char label[128] = "";
+
+    if (!r) return ERR_NOMEM;
+    r->conf = *conf;
+    r->events = *events;
+    r->last_mark.pts = INT64_MIN;
+    metric_label(label, sizeof label, "channel", conf->channel);
+    r->restarts = metrics_counter(m, "lectern_transcode_restarts_total",
+                                  "Children that were lost", label);
+    r->shed =
+        metrics_counter(m, "lectern_transcode_shed_total",
+                        "Renditions given up to stay in real time", label);
+    r->dropped =
+        metrics_counter(m, "lectern_transcode_dropped_frames_total",
+                        "Source frames a child was too slow for", label);
+    r->lag = metrics_gauge(m, "lectern_transcode_lag_seconds",
+                           "How far the slowest rendition is behind", label);
+    timer_init(&r->tick, conf->loop, on_tick, r);
+    timer_set(&r->tick, loop_now(conf->loop) + TICK_US);
+    *out = r;
+    return 0;
+}
+
+void rungs_free(struct rungs **r)
+{
+    struct rungs *last = *r;
+
+    *r = NULL;
+    if (!last) return;
+    timer_cancel(&last->tick);
+    child_free(&last->child);
+    forget_gop(last);
+    track_unref(&last->video);
+    track_unref(&last->audio);
+    metric_set(last->lag, 0);
+    free(last);
+}
