@@ -263,6 +263,7 @@ static void feed(struct connection *c, const void *data, size_t len)
 static void feed_records(struct connection *c, const void *data, size_t len)
 {
     struct rtmp_server *s = c->server;
+    bool ready = tls_session_is_ready(c->tls);
     size_t n;
     int err;
 
@@ -276,10 +277,14 @@ static void feed_records(struct connection *c, const void *data, size_t len)
         if (err) break;
         feed(c, s->plain_buffer, n);
     }
-    if (err == ERR_AGAIN) return;
-    close_connection(c, err == ERR_CLOSED ? 0 : err,
-                     err == ERR_CLOSED ? "connection closed"
-                                       : tls_session_why(c->tls));
+    if (err == ERR_CLOSED)
+        close_connection(c, 0, "connection closed");
+    else if (err == ERR_IO)
+        close_connection(c, err, "write failed");
+    else if (err == ERR_SYNTAX && !ready && *(const uint8_t *)data == 3)
+        close_connection(c, err, "plain RTMP on the RTMPS port");
+    else if (err != ERR_AGAIN)
+        close_connection(c, err, tls_session_why(c->tls));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "core/base/metric.h"
 #include "core/loop/loop.h"
 #include "core/media/bus.h"
+#include "core/net/tls.h"
 #include "ingest/rtmp/server.h"
 
 /* The server, its loop turned by hand, and clients that are plain sockets. */
@@ -21,6 +23,7 @@ struct world {
     struct bus_subscriber *reader;
     struct rtmp_server *server;
     struct metrics *metrics;
+    struct tls_server *tls;
     struct publisher *live;
     int frames, detached, done;
 };
@@ -59,7 +62,7 @@ static void on_wake(void *arg)
         w.frames += e.type == BUS_FRAME;
 }
 
-static bool begin(int connections)
+static bool begin_over(struct tls_server *tls, int connections)
 {
     static const struct ingest_door door = {authorise, attach, detach, NULL,
                                             NULL};
@@ -70,6 +73,7 @@ static bool begin(int connections)
     struct rtmp_server_conf conf = {.listen = "127.0.0.1:0", .door = &door};
 
     memset(&w, 0, sizeof w);
+    conf.tls = w.tls = tls;
     if (loop_create(&w.loop, 0) || metrics_create(&w.metrics)) return false;
     bus.loop = conf.loop = w.loop;
     bus.origin_at = clock_mono_us();
@@ -79,6 +83,11 @@ static bool begin(int connections)
     return !bus_create(&w.bus, &bus) &&
            !bus_subscribe(w.bus, &w.reader, BUS_FROM_NOW, on_wake, NULL) &&
            !rtmp_server_create(&w.server, &conf);
+}
+
+static bool begin(int connections)
+{
+    return begin_over(NULL, connections);
 }
 
 static void on_done(void *arg)
@@ -100,6 +109,7 @@ static void end(void)
     if (w.loop) loop_run_once(w.loop);
     loop_free(&w.loop);
     metrics_free(&w.metrics);
+    tls_server_free(&w.tls);
 }
 
 static int dial(void)
@@ -238,6 +248,76 @@ static void test_strangers_and_caps(void **state)
     end();
 }
 
+/* Turns the loop until OpenSSL is content with a call. */
+static int turn(SSL *ssl, int result)
+{
+    int why = SSL_get_error(ssl, result);
+
+    loop_run_once(w.loop);
+    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
+}
+
+static bool hear_secret(SSL *ssl, const char *text)
+{
+    static char heard[1 << 16];
+    int64_t until = clock_mono_us() + 20000000;
+    size_t n = 0;
+
+    while (clock_mono_us() < until) {
+        int got = SSL_read(ssl, heard + n, (int)(sizeof heard - n));
+        if (got > 0) n += (size_t)got;
+        if (memmem(heard, n, text, strlen(text))) return true;
+        if (got <= 0 && !turn(ssl, got)) return false;
+    }
+    return false;
+}
+
+static void test_publish_over_tls(void **state)
+{
+    char dir[] = "/tmp/lectern-rtmps-XXXXXX", clean[64];
+    struct tls_server_conf conf = {.cert = "auto", .key = "auto"};
+    struct tls_server *tls = NULL;
+    struct builder b;
+
+    (void)state;
+    if (walking()) return;
+    conf.data_dir = mkdtemp(dir);
+    assert_int_equal(tls_server_create(&tls, &conf), 0);
+    assert_true(begin_over(tls, 10));
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(ctx);
+    int fd = dial(), result;
+    SSL_set_fd(ssl, fd);
+    while ((result = SSL_connect(ssl)) != 1)
+        assert_true(turn(ssl, result));
+
+    builder_init(&b, 65536);
+    put_to_publish(&b, "live", "demo-key");
+    put_video(&b, 0, test_avcc);
+    put_video(&b, 0, test_idr);
+    assert_int_equal(SSL_write(ssl, builder_data(&b), (int)b.len), b.len);
+    builder_release(&b);
+    assert_true(hear_secret(ssl, "NetStream.Publish.Start"));
+    for (int i = 0; i < 1000 && !w.frames; i++)
+        loop_run_once(w.loop);
+    assert_int_equal(w.frames, 1);
+
+    /* plain RTMP on this port is told nothing and closed */
+    int plain = dial();
+    say_publish(plain, "demo-key");
+    assert_true(hear(plain, NULL));
+    close(plain);
+
+    publisher_kick(w.live, "taken over");
+    assert_true(hear_secret(ssl, "taken over"));
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    close(fd);
+    end();
+    snprintf(clean, sizeof clean, "rm -r %s", dir);
+    assert_int_equal(system(clean), 0);
+}
+
 static void test_address_in_use_and_nonsense(void **state)
 {
     static const struct ingest_door door = {authorise, attach, detach, NULL,
@@ -262,6 +342,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_publish_takeover_and_goodbye),
     cmocka_unit_test(test_wrong_key_is_told_and_closed),
     cmocka_unit_test(test_strangers_and_caps),
+    cmocka_unit_test(test_publish_over_tls),
     cmocka_unit_test(test_address_in_use_and_nonsense),
 };
 HARNESS_MAIN(tests)
