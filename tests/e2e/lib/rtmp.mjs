@@ -1,0 +1,80 @@
+/* tests/e2e/lib/rtmp.mjs — RTMP by hand: enough to be a bad client. */
+import { connect } from "node:net";
+import { once } from "node:events";
+import { until } from "./wait.mjs";
+
+export class RawRtmp {
+    received = 0;
+    closed = false;
+
+    /** @param {number} port */
+    static async open(port) {
+        const it = new RawRtmp();
+        it.socket = connect(port, "127.0.0.1");
+        it.socket.on("data", (data) => { it.received += data.length; });
+        it.socket.on("close", () => { it.closed = true; });
+        it.socket.on("error", () => {});
+        await once(it.socket, "connect");
+        return it;
+    }
+
+    send(...parts) {
+        if (!this.closed)
+            this.socket.write(Buffer.concat(parts.map((p) => Buffer.from(p))));
+    }
+
+    /** C0 C1, then C2 once S0 S1 S2 came. */
+    async shakeHands() {
+        this.send([3], Buffer.alloc(1536));
+        await until("S0 S1 S2", () => this.received >= 3073);
+        this.send(Buffer.alloc(1536));
+    }
+
+    isClosed(bound = 20000) {
+        return until("the server closes", () => this.closed, bound);
+    }
+
+    end() {
+        this.socket.destroy();
+    }
+}
+
+/** A type 0 chunk: header and as much of the body as fits one chunk. */
+export function chunk(csid, type, body, { length, stream = 0 } = {}) {
+    const n = length ?? body.length;
+    return Buffer.concat([
+        Buffer.from([csid, 0, 0, 0, n >> 16 & 255, n >> 8 & 255, n & 255, type,
+            stream & 255, stream >> 8 & 255, 0, 0]),
+        Buffer.from(body)]);
+}
+
+const text = (s) => [s.length >> 8, s.length & 255, ...Buffer.from(s)];
+
+export const amf = {
+    number: (v) => {
+        const b = Buffer.alloc(9);
+        b.writeDoubleBE(v, 1);
+        return [...b];
+    },
+    string: (s) => [2, ...text(s)],
+    object: (fields) => [3, ...Object.entries(fields)
+        .flatMap(([k, v]) => [...text(k), ...v]), 0, 0, 9],
+};
+
+/** Chunk size large enough for the commands below, then connect. */
+export function connectCommand() {
+    return Buffer.concat([
+        chunk(2, 1, [0, 0, 16, 0]),
+        chunk(3, 20, [...amf.string("connect"), ...amf.number(1),
+            ...amf.object({ app: amf.string("live"),
+                tcUrl: amf.string("rtmp://127.0.0.1/live") })]),
+    ]);
+}
+
+export function publishCommands(key) {
+    return Buffer.concat([
+        chunk(3, 20, [...amf.string("createStream"), ...amf.number(2), 5]),
+        chunk(4, 20, [...amf.string("publish"), ...amf.number(3), 5,
+            ...amf.string(key), ...amf.string("live")], { stream: 1 }),
+    ]);
+}
