@@ -73,6 +73,7 @@ static void segment_release(struct store *s, struct store_segment *g)
 
 static void drop_oldest(struct store *s, struct store_rendition *r, int n)
 {
+    if (!n) return;
     for (int i = 0; i < n; i++)
         segment_release(s, &r->segments[i]);
     r->count -= n;
