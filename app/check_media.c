@@ -120,7 +120,9 @@ static void compare(struct watch *w, struct piece *g, const struct slice *whole)
         lint_tell(&w->lint, "PARTS_EQUAL_SEGMENT", "3.2", true,
                   "segment %" PRIu64 ": parts have %zu bytes, the whole %zu%s",
                   g->msn, at, whole->len, same ? "" : ", and they differ");
-    piece_release(g);
+    for (int i = 0; i < g->part_count; i++)
+        slice_unref(&g->parts[i]);
+    g->part_count = -1; /* done with, but asked for */
 }
 
 static void on_segment(const struct fetch_answer *a, void *arg)
@@ -200,7 +202,7 @@ static void on_part(const struct fetch_answer *a, void *arg)
 {
     struct errand *e = arg;
     struct watch *w = e->watch;
-    struct piece *g = piece_of(w, e->msn);
+    struct piece *g = e->hinted ? NULL : piece_of(w, e->msn);
 
     if (a->err || a->status != 200) {
         /* A hint may come to nothing: then 404 is the right answer. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/channel_cmd.h"
+#include "app/check.h"
 #include "app/probe.h"
 #include "app/serve.h"
 #include "app/settings.h"
@@ -39,8 +40,9 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"serve", serve_main}, {"channel", channel_main}, {"probe", probe_main},
-    {"help", help_main},   {"--help", help_main},     {"-h", help_main},
+    {"serve", serve_main}, {"channel", channel_main}, {"check", check_main},
+    {"probe", probe_main}, {"help", help_main},       {"--help", help_main},
+    {"-h", help_main},
 };
 
 int main(int argc, char **argv)
