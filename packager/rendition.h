@@ -42,7 +42,7 @@ struct rendition {
     struct track *pending; /* from the next segment on */
     struct segmenter segmenter;
     bool known;                   /* told to the store */
-    bool is_closed; /* the newest segment's last part said so */
+    bool is_closed;               /* the newest segment's last part said so */
     uint32_t init;                /* newest init's number; 0: none */
     uint32_t sequence;            /* of chunks */
     uint64_t last_msn;            /* newest begun or missed; 0: none */

@@ -143,7 +143,7 @@ static void tell_plan(struct transcode *t)
         return;
     t->planned = true;
     t->plan = p;
-    bus_plan(t->bus, &p);
+    if (bus_plan(t->bus, &p)) t->plan.rendition_count = 0; /* with a mark */
 }
 
 static void change_ladder(struct transcode *t)
@@ -191,6 +191,7 @@ static void tell_frame(struct transcode *t, const struct frame *f, uint8_t id,
 
 static void tell_mark(struct transcode *t, const struct mark *m)
 {
+    if (!t->plan.rendition_count) tell_plan(t);
     if (t->top_due) {
         tell_track(t, LADDER_TOP, t->video);
         t->top_due = false;

@@ -62,6 +62,8 @@ static void limit(int what, rlim_t most)
     setrlimit(what, &now);
 }
 
+/* A sanitizer's shadow memory counts as address space, and it opens files. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static void filter_calls(void)
 {
 #ifdef NATIVE_ARCH
@@ -89,6 +91,17 @@ static void filter_calls(void)
 #endif
 }
 
+static void confine(void)
+{
+    limit(RLIMIT_AS, (rlim_t)MEMORY_GIB << 30);
+    filter_calls();
+}
+#else
+static void confine(void)
+{
+}
+#endif
+
 void sandbox_enter(bool hardware)
 {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -96,9 +109,5 @@ void sandbox_enter(bool hardware)
     limit(RLIMIT_FSIZE, 0);
     if (hardware) return;
     limit(RLIMIT_NOFILE, DESCRIPTORS);
-/* A sanitizer's shadow memory counts as address space, and it opens files. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    limit(RLIMIT_AS, (rlim_t)MEMORY_GIB << 30);
-    filter_calls();
-#endif
+    confine();
 }

@@ -189,23 +189,55 @@ static void play(int from, int to, bool paced, uint8_t first_flags)
     loop_run_once(rig.loop);
 }
 
+static void count_process(uv_handle_t *h, void *arg)
+{
+    if (h->type == UV_PROCESS || h->type == UV_NAMED_PIPE) ++*(int *)arg;
+}
+
+static bool no_child_is_left(int64_t arg)
+{
+    int left = 0;
+
+    (void)arg;
+    uv_walk(loop_uv(rig.loop), count_process, &left);
+    return !left;
+}
+
 static void finish(void)
 {
     bus_unsubscribe(&rig.reader);
     transcode_free(&rig.t);
     bus_unref(&rig.bus);
     /* Its input is closed: the child ends and its handles with it. */
-    uv_run(loop_uv(rig.loop), UV_RUN_NOWAIT);
+    assert_true(wait_for(no_child_is_left, 0));
     loop_free(&rig.loop);
     for (int i = 0; i < rig.record_count; i++)
         wire_record_release(&rig.capture[i]);
 }
 
+static int count_of(enum bus_event_type type)
+{
+    int n = 0;
+
+    for (int i = 0; i < rig.seen_count; i++)
+        n += rig.seen[i].type == type;
+    return n;
+}
+
+/* Fails the test where there is none. */
+static const struct seen *number(enum bus_event_type type, int n)
+{
+    static const struct seen none;
+
+    assert_true(count_of(type) > n);
+    for (int i = 0; i < rig.seen_count; i++)
+        if (rig.seen[i].type == type && !n--) return &rig.seen[i];
+    return &none;
+}
+
 static const struct mark *mark_number(int n)
 {
-    for (int i = 0; i < rig.seen_count; i++)
-        if (rig.seen[i].type == BUS_MARK && !n--) return &rig.seen[i].mark;
-    return NULL;
+    return &number(BUS_MARK, n)->mark;
 }
 
 static int frames_of(uint8_t id)
@@ -220,10 +252,9 @@ static int frames_of(uint8_t id)
 
 static bool is_marked(int64_t pts)
 {
-    const struct mark *m;
-
-    for (int k = 0; (m = mark_number(k)); k++)
-        if (m->pts == pts) return true;
+    for (int i = 0; i < rig.seen_count; i++)
+        if (rig.seen[i].type == BUS_MARK && rig.seen[i].mark.pts == pts)
+            return true;
     return false;
 }
 
@@ -253,9 +284,7 @@ static int check_rung(uint8_t id, int *gaps)
 
 static const struct plan *plan_number(int n)
 {
-    for (int i = 0; i < rig.seen_count; i++)
-        if (rig.seen[i].type == BUS_PLAN && !n--) return &rig.seen[i].plan;
-    return NULL;
+    return &number(BUS_PLAN, n)->plan;
 }
 
 static void test_source_passes_and_a_rung_is_made(void **state)
@@ -267,13 +296,13 @@ static void test_source_passes_and_a_rung_is_made(void **state)
     play(0, 1, false, 0);
     assert_true(wait_for(child_is_up, 1));
     play(1, 60, false, 0);
-    assert_null(mark_number(0)); /* nothing before the second keyframe */
-    assert_null(plan_number(0));
+    /* Nothing before the second keyframe. */
+    assert_int_equal(count_of(BUS_MARK) + count_of(BUS_PLAN), 0);
     play(60, 61, false, 0);
-    assert_non_null(plan_number(0));
+    assert_int_equal(count_of(BUS_PLAN), 1);
     play(61, 240, true, 0);
     const struct plan *p = plan_number(0);
-    assert_null(plan_number(1));
+    assert_int_equal(count_of(BUS_PLAN), 1);
     assert_int_equal(p->target_duration_s, 2);
     assert_int_equal(p->part_us, 200000);
     assert_int_equal(p->rendition_count, 3);
@@ -368,7 +397,7 @@ static void test_a_late_keyframe_switches_the_top(void **state)
     assert_int_equal(mark_number(3)->pts, (60 + 72 + 60) * TICK);
     assert_true(check_rung(LADDER_TOP, &gaps) >= 240 - 4 * AHEAD_FRAMES);
     assert_int_equal(gaps, 0);
-    assert_null(plan_number(1)); /* the same renditions */
+    assert_int_equal(count_of(BUS_PLAN), 1); /* the same renditions */
     finish();
 }
 
@@ -400,6 +429,30 @@ static void test_no_program_no_rungs(void **state)
     finish();
 }
 
+static bool has_plans(int64_t n)
+{
+    return count_of(BUS_PLAN) >= n;
+}
+
+/* A child that stops reading: its rung is given up, ingest never notices. */
+static void test_what_cannot_keep_up_is_shed(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_STANDARD, worker());
+    play(0, 80, false, 0);
+    assert_true(wait_for(rung_reached, 70 * TICK));
+    kill(transcode_child_pid(rig.t), SIGSTOP);
+    play(80, 230, false, 0); /* 5 s ahead */
+    assert_true(wait_for(has_plans, 2));
+    assert_int_equal(plan_number(1)->rendition_count, 2);
+    assert_int_equal(plan_number(1)->rendition_ids[1], LADDER_AUDIO);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 230);
+    assert_int_equal(gaps, 0);
+    finish(); /* the stopped child is killed after its last second */
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_source_passes_and_a_rung_is_made),
     cmocka_unit_test(test_a_killed_child_comes_back_at_a_mark),
@@ -407,5 +460,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_late_keyframe_switches_the_top),
     cmocka_unit_test(test_basic_needs_no_child),
     cmocka_unit_test(test_no_program_no_rungs),
+    cmocka_unit_test(test_what_cannot_keep_up_is_shed),
 };
 HARNESS_MAIN(tests)
