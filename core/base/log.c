@@ -55,7 +55,7 @@ static void put_value(struct line *l, const char *v)
 {
     size_t plain = strcspn(v, " =\"\\");
 
-    for (size_t i = 0; v[i] && i < plain; i++)
+    for (size_t i = 0; i < plain; i++)
         if ((unsigned char)v[i] < 0x20 || v[i] == 0x7f) plain = i;
     if (v[0] && !v[plain]) {
         put_text(l, v);

@@ -58,16 +58,17 @@ size_t log_format(char *out, size_t size, int64_t wall_us, enum log_level level,
                   const char *room, const char *event,
                   const struct log_field *fields);
 
+/* For log_format(); the last one is {0}. */
 #define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__})
+/* The first of the array is not looked at: it lets a line have no fields. */
 #define LOG_AT(level, room, event, ...)                                        \
-    log_emit(level, room, event, LOG_FIELDS(__VA_ARGS__ __VA_OPT__(, ){0}))
+    log_emit(level, room, event,                                               \
+             &((const struct log_field[]){{0}, ##__VA_ARGS__, {0}})[1])
 #define log_error(room, event, ...)                                            \
-    LOG_AT(LOG_ERROR, room, event __VA_OPT__(, ) __VA_ARGS__)
-#define log_warn(room, event, ...)                                             \
-    LOG_AT(LOG_WARN, room, event __VA_OPT__(, ) __VA_ARGS__)
-#define log_info(room, event, ...)                                             \
-    LOG_AT(LOG_INFO, room, event __VA_OPT__(, ) __VA_ARGS__)
+    LOG_AT(LOG_ERROR, room, event, ##__VA_ARGS__)
+#define log_warn(room, event, ...) LOG_AT(LOG_WARN, room, event, ##__VA_ARGS__)
+#define log_info(room, event, ...) LOG_AT(LOG_INFO, room, event, ##__VA_ARGS__)
 #define log_debug(room, event, ...)                                            \
-    LOG_AT(LOG_DEBUG, room, event __VA_OPT__(, ) __VA_ARGS__)
+    LOG_AT(LOG_DEBUG, room, event, ##__VA_ARGS__)
 
 #endif
