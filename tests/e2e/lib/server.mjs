@@ -1,0 +1,109 @@
+/* tests/e2e/lib/server.mjs — the real server, on ports and a folder of its
+ * own. LECTERN_BUILD names another build folder (sanitizers). */
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePorts } from "./ports.mjs";
+import { Program } from "./process.mjs";
+import { until } from "./wait.mjs";
+
+const BUILD = process.env.LECTERN_BUILD ?? "build";
+export const KEY = "demo-key";
+
+export class Lectern {
+    /**
+     * Starts and waits until it accepts load. With no channels given, there
+     * is `demo`, type STANDARD, whose stream key is KEY.
+     * @param {{set?: Record<string, string | number>, yaml?: string}} [how]
+     */
+    static async start(how = {}) {
+        const it = new Lectern();
+        it.dir = await mkdtemp(join(tmpdir(), "lectern-e2e-"));
+        const [http, https, rtmp] = await freePorts(3);
+        it.url = `http://127.0.0.1:${http}`;
+        it.httpsUrl = `https://127.0.0.1:${https}`;
+        it.rtmpPort = rtmp;
+        const set = {
+            data_dir: it.dir,
+            "http.listen": `127.0.0.1:${http}`,
+            "https.listen": how.tls ? `127.0.0.1:${https}` : "",
+            "rtmp.listen": `127.0.0.1:${rtmp}`,
+            "rtmps.listen": "",
+            "srt.listen": "",
+            "webrtc.listen": "",
+            ...how.set,
+        };
+        const { writeFile } = await import("node:fs/promises");
+        const config = join(it.dir, "lectern.yaml");
+        const { type = "STANDARD", latency = "LOW" } = how;
+        await writeFile(config, how.yaml ?? "channels:\n" +
+            `  - { name: demo, stream_key: ${KEY}, type: ${type}, ` +
+            `latency: ${latency} }\n`);
+        const args = ["serve", "--config", config];
+        for (const [key, value] of Object.entries(set))
+            args.push("--set", `${key}=${value}`);
+        it.program = new Program(`${BUILD}/lectern`, args);
+        await until("the server is ready", async () => {
+            if (it.program.ended)
+                throw new Error(it.program.lines.slice(-20).join("\n"));
+            return fetch(`${it.url}/readyz`).then((a) => a.ok, () => false);
+        });
+        return it;
+    }
+
+    get log() {
+        return this.program.lines;
+    }
+
+    /** @param {string} key */
+    rtmp(key = KEY) {
+        return `rtmp://127.0.0.1:${this.rtmpPort}/live/${key}`;
+    }
+
+    watch(channel = "demo", query = "") {
+        return `${this.url}/watch/${channel}${query}`;
+    }
+
+    playlist(channel = "demo") {
+        return `${this.url}/live/${channel}/index.m3u8`;
+    }
+
+    /** What the API says of a channel. */
+    async channel(name = "demo") {
+        const answer = await fetch(`${this.url}/api/live/${name}`);
+        return answer.ok ? answer.json() : { state: "offline" };
+    }
+
+    isLive(name = "demo", bound = 30000) {
+        return until(`${name} is live`, async () => {
+            const { state } = await this.channel(name);
+            if (state !== "live") return false;
+            return fetch(this.playlist(name)).then((a) => a.ok);
+        }, bound);
+    }
+
+    /** Pids of our own children by name: the transcoders. */
+    async children(name = "lectern-transcode") {
+        const found = [];
+        for (const pid of await readdir("/proc")) {
+            if (!/^\d+$/.test(pid)) continue;
+            try {
+                const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+                const [, parent] = stat.slice(stat.lastIndexOf(")") + 2)
+                    .split(" ");
+                const line = await readFile(`/proc/${pid}/cmdline`, "utf8");
+                if (Number(parent) === this.program.pid && line.includes(name))
+                    found.push(Number(pid));
+            } catch {
+                /* ended while we looked */
+            }
+        }
+        return found;
+    }
+
+    async stop() {
+        const ended = await this.program.stop();
+        await rm(this.dir, { recursive: true, force: true });
+        return ended;
+    }
+}
