@@ -38,6 +38,9 @@ const JUMP_REST = 2;
 /** Playlists that make the live line, and those that make the lateness. */
 const LINE_SAMPLES = 9;
 const LATE_SAMPLES = 48;
+/** The page is busy with itself when it starts: what comes late in the first
+ *  playlists says nothing about the line. */
+const WARM = 10;
 /** Edges remembered to find when a delivery had been announced. */
 const EDGES = 24;
 /** Spare buffer wanted when the latest delivery of the window comes. */
@@ -70,6 +73,7 @@ export class LatencyControl {
     #trips = [];
     /** @type {{edge: number, at: number}[]} */
     #edges = [];
+    #count = 0;
     /** @type {ControlState} */
     #state = "idle";
     #rate = 1;
@@ -96,6 +100,7 @@ export class LatencyControl {
         this.#offsets = [];
         this.#trips = [];
         this.#edges = [];
+        this.#count = 0;
         this.#state = "idle";
         this.#rate = 1;
         this.#restUntil = -Infinity;
@@ -110,6 +115,7 @@ export class LatencyControl {
     published(edge, now) {
         if (!Number.isFinite(edge)) return;
         push(this.#edges, { edge, at: now }, EDGES);
+        if (++this.#count === WARM) this.#offsets.splice(0, WARM - 2);
         push(this.#offsets, now - edge, LATE_SAMPLES);
     }
 
@@ -121,12 +127,13 @@ export class LatencyControl {
     delivered(end, now) {
         const i = this.#edges.findIndex(({ edge }) => edge > end - EPSILON);
         /* What the first playlist listed is filled in, not delivered live. */
-        if (i > 0) push(this.#trips, now - this.#edges[i].at, LATE_SAMPLES);
+        if (i > 0 && this.#count > WARM)
+            push(this.#trips, now - this.#edges[i].at, LATE_SAMPLES);
     }
 
     /** Where playback should be, behind the live line. */
     get target() {
-        if (this.#trips.length < LATE_SAMPLES / 4) return this.#holdBack;
+        if (this.#trips.length < LATE_SAMPLES / 2) return this.#holdBack;
         const late = quantile(this.#offsets, 0.95) - this.#line;
         const trip = quantile(this.#trips, 0.95);
         return Math.min(

@@ -49,6 +49,10 @@ export class Publisher {
             "-hide_banner", "-nostdin", "-loglevel", "info", "-stats",
             "-fflags", "nobuffer", "-probesize", "32",
             "-use_wallclock_as_timestamps", "1",
+            /* Else the muxer holds each picture until a sound of its time
+             * has come out of the encoder: 60 to 200 ms that are ours and
+             * not the server's. */
+            "-itsoffset", "-0.2",
             "-f", "rawvideo", "-pixel_format", "yuv420p",
             "-video_size", `${width}x${height}`, "-framerate", `${fps}`,
             "-thread_queue_size", "64", "-i", "pipe:0",
