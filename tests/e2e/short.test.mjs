@@ -23,10 +23,10 @@ const text = async (url) => {
     return answer.text();
 };
 
-test("a wrong key is refused by name", async () => {
+test("a wrong key is refused, and told why", async () => {
     const stranger = new Publisher(server.rtmp("not-the-key"));
     await stranger.gone;
-    assert.ok(stranger.lines.some((line) => /BadName/.test(line)),
+    assert.ok(stranger.lines.some((line) => /wrong stream key/.test(line)),
         stranger.lines.slice(-10).join("\n"));
     assert.equal((await server.channel()).state, "offline");
 });

@@ -36,6 +36,8 @@ export class Player extends EventTarget {
     #state = "connecting";
     #timer = 0;
     #needsTap = false;
+    /** The viewer has not pressed pause. */
+    #wants = true;
     #seenLive = false;
 
     /**
@@ -58,7 +60,6 @@ export class Player extends EventTarget {
             );
         this.#watch = new ChannelWatch(channel, (said) => this.#hear(said));
         this.#load();
-        this.play();
     }
 
     get state() {
@@ -86,9 +87,11 @@ export class Player extends EventTarget {
 
     /** Plays, with sound where the browser allows it. */
     async play() {
+        this.#wants = true;
         try {
             await this.#video.play();
         } catch (error) {
+            /* AbortError: new media came, and play() with it. */
             if (/** @type {any} */ (error).name !== "NotAllowedError") return;
             this.#video.muted = true;
             this.#needsTap = true;
@@ -100,6 +103,7 @@ export class Player extends EventTarget {
     /** The viewer's own pause; coming back goes to the live edge. */
     toggle() {
         if (!this.#video.paused) {
+            this.#wants = false;
             this.#video.pause();
             return;
         }
@@ -137,6 +141,8 @@ export class Player extends EventTarget {
         clearTimeout(this.#timer);
         const name = encodeURIComponent(this.#channel);
         this.#media.load(`/live/${name}/index.m3u8`);
+        /* Letting go of the media before has paused the element. */
+        if (this.#wants) this.play();
     }
 
     /** @param {import("./api.js").Channel | null} said null: no answer */
