@@ -118,7 +118,23 @@ static int give_up_memory(struct conn *c)
     return ERR_NOMEM;
 }
 
-int conn_write(struct conn *c, const uv_buf_t *bufs, unsigned n,
+static int try_write_response(struct conn *c, const uv_buf_t *bufs, unsigned n,
+                              unsigned heads, struct response *r, size_t *sent)
+{
+    uv_os_fd_t fd;
+
+    if (n == heads || c->tails || !hot_is(c->server, r) ||
+        uv_fileno((uv_handle_t *)&c->tcp, &fd))
+        return try_write(c, bufs, n, sent);
+    if (hot_send(fd, bufs, heads, r, sent)) {
+        conn_close(c);
+        return ERR_IO;
+    }
+    metric_add(c->server->sent_bytes, (int64_t)*sent);
+    return 0;
+}
+
+int conn_write(struct conn *c, const uv_buf_t *bufs, unsigned n, unsigned heads,
                struct response *r)
 {
     size_t total = 0, sent;
@@ -133,7 +149,7 @@ int conn_write(struct conn *c, const uv_buf_t *bufs, unsigned n,
             }
         return conn_flush(c);
     }
-    if (try_write(c, bufs, n, &sent)) return ERR_IO;
+    if (try_write_response(c, bufs, n, heads, r, &sent)) return ERR_IO;
     if (sent == total) return 0;
     metric_add(c->server->sent_bytes, (int64_t)(total - sent));
     return tail_of_refs(c, bufs, n, sent, r) ? give_up_memory(c) : 0;

@@ -50,7 +50,7 @@ void conn_http1_fail(struct conn *c, int status)
                             (unsigned)r->slices[0].len),
             };
             metric_add(c->server->requests[0][status / 100], 1);
-            conn_write(c, bufs, 3, NULL);
+            conn_write(c, bufs, 3, 3, NULL);
         }
         response_unref(&r);
     }
@@ -96,7 +96,7 @@ static void send_continue(struct conn *c)
     uv_buf_t b = uv_buf_init(line, sizeof line - 1);
 
     c->x->wants_continue = false;
-    conn_write(c, &b, 1, NULL);
+    conn_write(c, &b, 1, 1, NULL);
 }
 
 static void take_body(struct conn *c, const struct http1_step *step)
@@ -297,7 +297,7 @@ static void send_response(struct conn *c, struct response *r, bool is_head,
     for (int i = 0; has_body && i < r->count; i++)
         bufs[n++] = uv_buf_init((char *)(uintptr_t)r->slices[i].data,
                                 (unsigned)r->slices[i].len);
-    conn_write(c, bufs, n, r);
+    conn_write(c, bufs, n, 3, r);
 }
 
 void conn_http1_respond(struct exchange *x, struct response *r)

@@ -83,6 +83,7 @@ void response_unref(struct response **r)
     for (int i = 0; i < last->count; i++)
         slice_unref(&last->slices[i]);
     free(last->slices);
+    hot_forget(last);
     builder_release(&last->fields);
     buf_unref(&last->head);
     http2_head_free(&last->http2_head);

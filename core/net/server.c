@@ -227,6 +227,7 @@ static void init_metrics(struct server *s)
 static void free_parts(struct server *s)
 {
     routes_release(s);
+    hot_release(s);
     map_release(&s->peers);
     http2_shared_free(&s->http2);
     free(s->read_buffer);
@@ -346,6 +347,7 @@ int server_create(struct server **out, const struct server_conf *conf)
                                             conf->limits.header_count};
     list_init(&s->conns);
     list_init(&s->ready);
+    list_init(&s->hot);
     map_init(&s->peers);
     timer_init(&s->grace, s->loop, on_grace_over, s);
     err = alloc_parts(s);

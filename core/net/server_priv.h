@@ -2,6 +2,7 @@
  * up the HTTP server:
  *   server.c    listening, limits, closing        routes.c    who answers what
  *   conn.c      one connection: bytes, deadlines  response.c  shared answers
+ *   hot.c    bodies by sendfile
  *   conn_http1.c  requests one after the other    exchange.c  one request
  *   http2.c     requests side by side             refuse.c    what was refused
  *
@@ -100,7 +101,9 @@ struct server {
     int conn_count;
     struct list ready; /* struct conn.ready: to be looked at after events */
     struct map peers;  /* host to struct peer */
-    uv_tcp_t spare;    /* accepts and closes when there is no memory */
+    struct list hot;   /* struct response.in_hot, oldest first */
+    int hot_count;
+    uv_tcp_t spare; /* accepts and closes when there is no memory */
     bool spare_is_closing, spare_is_wanted;
 
     uint8_t *read_buffer;  /* READ_BYTES, what sockets are read into */
@@ -198,6 +201,10 @@ struct response {
     struct slice *slices;
     int count, room;
     size_t body_bytes;
+    struct server *hot; /* whose memory file it has; see hot.c */
+    struct list in_hot;
+    int hot_fd;
+    int plain_sends;
 };
 
 /* --- server.c */
@@ -225,6 +232,15 @@ struct response *response_text(int status, const char *text, unsigned allow);
 const struct buf *response_http1_head(struct response *r);
 bool response_has_body(const struct response *r, bool is_head);
 const char *response_reason(int status);
+
+/* --- hot.c */
+/* May r's body go out of a memory file? */
+bool hot_is(struct server *s, struct response *r);
+/* Sends head and body of r as far as the socket takes them. 0 or -1. */
+int hot_send(int fd, const uv_buf_t *head, unsigned n, struct response *r,
+             size_t *sent);
+void hot_forget(struct response *r);
+void hot_release(struct server *s);
 
 /* --- exchange.c */
 struct exchange *exchange_create(struct conn *c, const struct http1_request *r);
@@ -257,8 +273,9 @@ void conn_arm(struct conn *c);
 void conn_linger(struct conn *c);
 /* Keeps input for later. 0, ERR_NOMEM or ERR_LIMIT. */
 int conn_stash(struct conn *c, const uint8_t *data, size_t len);
-/* Sends by reference: n bufs of `r` (shared; may be NULL, then copied). */
-int conn_write(struct conn *c, const uv_buf_t *bufs, unsigned n,
+/* Sends by reference: n bufs of `r` (shared), the first `heads` of them before
+ * its body; r NULL: copied. */
+int conn_write(struct conn *c, const uv_buf_t *bufs, unsigned n, unsigned heads,
                struct response *r);
 /* Appends to the stage, sealing full records into out. 0 or ERR_IO. */
 int conn_stage(struct conn *c, const void *data, size_t len);

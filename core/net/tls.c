@@ -27,7 +27,9 @@ struct tls_server {
 struct tls_session {
     SSL *ssl;
     struct tls_server *server;
+    struct tls_io *io;
     const char *why;
+    bool is_ready;
 };
 
 /* --- records in and out of io
@@ -128,6 +130,7 @@ static SSL_CTX *make_context(struct tls_server *t)
                                  SSL_OP_IGNORE_UNEXPECTED_EOF);
     /* An idle session keeps no record buffers. */
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(ctx, 1);
     /* Resumption by tickets alone: nothing is kept here. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"lectern", 7);
@@ -219,6 +222,13 @@ void tls_server_free(struct tls_server **t)
 /* --- session
  * ------------------------------------------------------------------------- */
 
+/* Before each call of OpenSSL: what another left in this thread's queue would
+ * be taken for ours. Looking is cheap, clearing is not. */
+static void clear_errors(void)
+{
+    if (ERR_peek_error()) ERR_clear_error();
+}
+
 int tls_session_create(struct tls_session **out, struct tls_server *t,
                        struct tls_io *io)
 {
@@ -233,6 +243,7 @@ int tls_session_create(struct tls_session **out, struct tls_server *t,
     SSL_set_bio(s->ssl, bio, bio);
     SSL_set_accept_state(s->ssl);
     s->why = "";
+    s->io = io;
     atomic_fetch_add(&t->refs, 1);
     s->server = t;
     *out = s;
@@ -259,8 +270,14 @@ void tls_session_free(struct tls_session **s)
 int tls_session_open(struct tls_session *s, uint8_t *plain, size_t size,
                      size_t *n)
 {
-    ERR_clear_error();
-    if (SSL_read_ex(s->ssl, plain, size, n) == 1) return 0;
+    /* Asking OpenSSL would cost as much as a small record. */
+    if (s->is_ready && !s->io->in_len && !SSL_has_pending(s->ssl))
+        return ERR_AGAIN;
+    clear_errors();
+    if (SSL_read_ex(s->ssl, plain, size, n) == 1) {
+        s->is_ready = true;
+        return 0;
+    }
     switch (SSL_get_error(s->ssl, 0)) {
     case SSL_ERROR_WANT_READ: return ERR_AGAIN;
     case SSL_ERROR_ZERO_RETURN: return ERR_CLOSED;
@@ -297,7 +314,7 @@ int tls_session_seal(struct tls_session *s, const uint8_t *data, size_t len)
 
     if (!len) return 0;
     if (!SSL_is_init_finished(s->ssl)) return ERR_ORDER;
-    ERR_clear_error();
+    clear_errors();
     if (SSL_write_ex(s->ssl, data, len, &wrote) == 1 && wrote == len) return 0;
     ERR_clear_error();
     return ERR_IO;
