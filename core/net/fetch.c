@@ -163,6 +163,12 @@ static void set_options(struct request *r, const char *method, bool gzip)
     curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(r->easy, CURLOPT_USERAGENT, "lectern");
     curl_easy_setopt(r->easy, CURLOPT_PIPEWAIT, 1L);
+    /* curl 7.88 loses its place when it reuses a connection that began with
+     * prior knowledge. */
+    if (c->version == FETCH_HTTP2 && strncasecmp(r->url, "https:", 6)) {
+        curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, 1L);
+        curl_easy_setopt(r->easy, CURLOPT_FORBID_REUSE, 1L);
+    }
     if (gzip) curl_easy_setopt(r->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (method) curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, method);
     if (!c->insecure) return;
