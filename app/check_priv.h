@@ -69,6 +69,7 @@ struct watch {
     int64_t asked_part; /* -1: none */
     double peak_bps;
     int reloads, failures;
+    uint64_t probed_msn; /* asked for with a part past the limit */
 };
 
 /* --- check.c --- */

@@ -172,8 +172,21 @@ static void on_too_far(const struct fetch_answer *a, void *arg)
     expect(a, arg, 400, "6.2.5.2", "_HLS_msn far ahead of the list");
 }
 
+/* The segment may have ended meanwhile: then the part asked for is the next
+ * segment's first, and a list that shows so is right. */
+static bool has_turned_over(struct watch *w, const struct fetch_answer *a)
+{
+    struct m3u8 *p = a->status == 200 && !a->err ? parse(w, a) : NULL;
+    bool turned = p && p->segment_count &&
+                  p->segments[p->segment_count - 1].msn > w->probed_msn;
+
+    m3u8_free(&p);
+    return turned;
+}
+
 static void on_part_too_far(const struct fetch_answer *a, void *arg)
 {
+    if (has_turned_over(arg, a)) return;
     expect(a, arg, 400, "6.2.5.2", "_HLS_part past the advance part limit");
 }
 
@@ -221,6 +234,7 @@ static void ask_forbidden(struct watch *w)
     snprintf(query, sizeof query, "_HLS_msn=%" PRIu64, p->segments[0].msn);
     ask(w, query, on_old);
     if (p->part_inf_count && !g->uri) {
+        w->probed_msn = g->msn;
         snprintf(query, sizeof query, "_HLS_msn=%" PRIu64 "&_HLS_part=%d",
                  g->msn, g->part_count + 200);
         ask(w, query, on_part_too_far);
