@@ -59,6 +59,15 @@ void boundary_force(struct boundary *b)
     b->forced = b->mode == BOUNDARY_GRID;
 }
 
+bool boundary_retry(struct boundary *b)
+{
+    if (b->mode != BOUNDARY_GRID || b->source.must_encode) return false;
+    b->mode = BOUNDARY_FOLLOW;
+    b->gop_us = 0;
+    boundary_break(b);
+    return true;
+}
+
 static void put_mark(struct boundary *b, const struct boundary_frame *f,
                      struct boundary_step *step)
 {

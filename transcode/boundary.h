@@ -6,6 +6,7 @@
  *       │  none within 4.25 s, or the codec must change    │ none came in
  *       ▼                                                  ▼ time: switched
  *     GRID ◄──────────────────────────────────────────────┘
+ *       └──────── another publisher: boundary_retry() ────► FOLLOW
  *
  * FOLLOW: marks lie on the source's own IDRs, so its bytes pass through.
  * GRID: marks lie every segment_us on any frame; every rung is encoded.
@@ -82,6 +83,9 @@ void boundary_break(struct boundary *b);
 /* A mark at the next frame if that is allowed (GRID), for rungs that can only
  * begin at one. */
 void boundary_force(struct boundary *b);
+/* Another publisher may send better keyframes: GRID becomes FOLLOW where it
+ * may. True: it did. */
+bool boundary_retry(struct boundary *b);
 struct boundary_step boundary_feed(struct boundary *b,
                                    const struct boundary_frame *f);
 

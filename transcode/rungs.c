@@ -17,6 +17,7 @@ enum {
     LAG_SPAN_US = 5000000,
     LAG_MOST_US = 4000000,
     SILENCE_US = 3000000,
+    JUMP_TICKS = 90000,
     GOP_FRAMES_MAX = 900, /* kept for a new child; policy: none is kept */
     GOP_BYTES_MAX = 32 << 20,
     RUNG_SLOTS = TRACK_ID_LAST + 1 - TRACK_RENDITION_FIRST,
@@ -37,6 +38,7 @@ struct rungs {
     bool was_up;
     bool dropping; /* until the next keyframe */
     int64_t source_pts, frame_ticks;
+    int64_t jump_pts;           /* where the source last jumped to */
     int64_t newest[RUNG_SLOTS]; /* pts of what a rung gave last */
     bool begun[RUNG_SLOTS];
     /* instants; 0: not the case */
@@ -130,7 +132,14 @@ static void send_frame(struct rungs *r, const struct frame *f)
 static void feed_video(struct rungs *r, struct frame *f)
 {
     keep_frame(r, f);
-    if (f->pts > r->source_pts) r->source_pts = f->pts;
+    /* Over a break the distance to the old rungs' end is no lag. */
+    bool jumped = f->flags & FRAME_DISCONTINUITY ||
+                  llabs(f->pts - r->source_pts) > JUMP_TICKS;
+    if (jumped) {
+        memset(r->begun, 0, sizeof r->begun);
+        r->jump_pts = f->pts;
+    }
+    if (jumped || f->pts > r->source_pts) r->source_pts = f->pts;
     if (f->duration > 0) r->frame_ticks = f->duration;
     if (!makes_video(r)) return;
     if (f->flags & FRAME_KEY) r->dropping = false;
@@ -190,7 +199,10 @@ static void send_plan(struct rungs *r)
     struct wire_record record = {.type = WIRE_PLAN,
                                  .v.plan = {1, 1000000, 1000000, {0}, 0}};
 
-    ladder_list(&r->ladder, &record.v.plan);
+    struct plan *p = &record.v.plan;
+    for (int i = 0; i < r->ladder.count; i++)
+        if (is_wanted_video(r, i))
+            p->rendition_ids[p->rendition_count++] = r->ladder.rungs[i].info.id;
     send_record(r, &record);
 }
 
@@ -241,7 +253,7 @@ static void take_frame(struct rungs *r, const struct wire_record *record)
 
     r->heard_at = loop_now(r->conf.loop);
     if (!rung || rung->info.passthrough) return; /* shed meanwhile */
-    r->begun[f->track_id - TRACK_RENDITION_FIRST] = true;
+    r->begun[f->track_id - TRACK_RENDITION_FIRST] = f->pts >= r->jump_pts;
     r->newest[f->track_id - TRACK_RENDITION_FIRST] = f->pts;
     if (wire_to_frame(record, &made)) return;
     r->events.on_frame(made, r->events.arg);

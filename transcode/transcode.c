@@ -18,6 +18,8 @@ enum {
     PART_LOW_US = 200000,
     PART_NORMAL_US = 500000,
     ALONE_US = 1500000, /* sound this long without video stays alone */
+    DISC_US = 2000000,  /* sound's break this soon after video's is the same */
+    WAITING_MAX = 250,  /* sound frames kept for a mark: about 5 s */
     ADVICE_MAX = 128,
 };
 
@@ -43,8 +45,12 @@ struct transcode {
     bool top_due, audio_due; /* passthrough tracks to be told before use */
 
     bool planned;
-    struct plan plan;            /* as last told */
-    int64_t from_pts;            /* nothing before it is published */
+    struct plan plan; /* as last told */
+    int64_t from_pts; /* nothing before it is published */
+    /* After a break sound waits for the mark that says so to players. */
+    bool audio_waits;
+    int64_t audio_from_pts;
+    int64_t disc_pts;            /* of the last such mark */
     struct pending source, made; /* while measuring */
 };
 
@@ -189,6 +195,16 @@ static void tell_frame(struct transcode *t, const struct frame *f, uint8_t id,
     frame_unref(&made);
 }
 
+static void publish_audio(struct transcode *t, const struct frame *f);
+
+static void end_wait(struct transcode *t)
+{
+    t->audio_waits = false;
+    for (int i = 0; i < t->source.count; i++)
+        publish_audio(t, t->source.items[i].frame);
+    pending_release(&t->source);
+}
+
 static void tell_mark(struct transcode *t, const struct mark *m)
 {
     if (!t->plan.rendition_count) tell_plan(t);
@@ -197,6 +213,11 @@ static void tell_mark(struct transcode *t, const struct mark *m)
         t->top_due = false;
     }
     bus_mark(t->bus, m);
+    if (!m->discontinuity) return;
+    t->disc_pts = m->pts;
+    if (!t->audio_waits) return;
+    t->audio_from_pts = m->pts;
+    end_wait(t);
 }
 
 static void publish_video(struct transcode *t, const struct frame *f,
@@ -211,7 +232,9 @@ static void publish_audio(struct transcode *t, const struct frame *f)
     uint32_t rate = track_info(t->audio)->timescale;
     bool broken = f->flags & FRAME_DISCONTINUITY;
 
-    if (to_video(f->pts, rate) < t->from_pts) return;
+    int64_t pts = to_video(f->pts, rate);
+
+    if (pts < t->from_pts || pts < t->audio_from_pts) return;
     if (t->audio_due) {
         tell_track(t, LADDER_AUDIO, t->audio);
         tell_track(t, LADDER_OPUS, t->audio);
@@ -360,7 +383,7 @@ static void on_video(struct transcode *t, struct frame *f)
 
     if (f->flags & FRAME_DISCONTINUITY) {
         boundary_break(&t->boundary);
-        pending_release(&t->source);
+        if (!t->planned) pending_release(&t->source);
     }
     bool now = step_over(t, f, &bf, &step);
     if (step.drop) return;
@@ -409,10 +432,19 @@ static void on_audio(struct transcode *t, struct frame *f)
         return;
     }
     rungs_frame(t->rungs, f);
-    if (t->planned)
-        publish_audio(t, f);
-    else if (t->boundary.anchored)
+    if (!t->planned) {
+        if (t->boundary.anchored) pending_frame(&t->source, f);
+        return;
+    }
+    int64_t pts = to_video(f->pts, track_info(t->audio)->timescale);
+    if (f->flags & FRAME_DISCONTINUITY && t->video &&
+        (pts - t->disc_pts) * 1000000 / VIDEO_TIMESCALE > DISC_US)
+        t->audio_waits = true;
+    if (t->audio_waits && t->source.count >= WAITING_MAX) end_wait(t);
+    if (t->audio_waits)
         pending_frame(&t->source, f);
+    else
+        publish_audio(t, f);
 }
 
 static bool is_plain(const struct track *t)
@@ -440,7 +472,7 @@ static void on_source_track(struct transcode *t, struct track *track)
         struct boundary_source s = {info->fps_num, info->fps_den,
                                     info->codec != CODEC_H264};
         boundary_source(&t->boundary, &s);
-        pending_release(&t->source);
+        if (!t->planned) pending_release(&t->source);
         t->audio_alone = false;
         t->top_due = true;
     } else {
@@ -463,6 +495,14 @@ static void on_break(struct transcode *t)
     boundary_break(&t->boundary);
     pending_release(&t->source);
     t->audio_seen = false;
+    t->audio_waits = t->planned && t->video;
+}
+
+static void on_back(struct transcode *t)
+{
+    if (!t->video || !boundary_retry(&t->boundary)) return;
+    t->top_due = true;
+    change_ladder(t);
 }
 
 static void on_wake(void *arg)
@@ -486,6 +526,7 @@ static void on_wake(void *arg)
             rungs_gone(t->rungs);
             on_break(t);
             break;
+        case BUS_BACK: on_back(t); break;
         case BUS_LOST: on_break(t); break;
         case BUS_END:
             bus_unsubscribe(&t->subscriber);
@@ -569,6 +610,7 @@ int transcode_create(struct transcode **out, struct bus *bus,
 
     if (!t) return ERR_NOMEM;
     t->conf = *conf;
+    t->from_pts = t->audio_from_pts = t->disc_pts = INT64_MIN / 2000000;
     t->bus = bus_ref(bus);
     boundary_init(&t->boundary, &b);
     if (!b.may_encode) t->conf.type = CHANNEL_BASIC;

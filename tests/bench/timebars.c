@@ -126,8 +126,8 @@ int main(int argc, char **argv)
     int code = 1;
     if (map && frame) {
         draw_texture(map, side);
-        code = film(width, height, fps, seconds < 0 ? -1 : seconds * fps,
-                    frame, map, side);
+        code = film(width, height, fps, seconds < 0 ? -1 : seconds * fps, frame,
+                    map, side);
     }
     free(frame);
     free(map);

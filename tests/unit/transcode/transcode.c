@@ -398,6 +398,22 @@ static void test_a_late_keyframe_switches_the_top(void **state)
     assert_true(check_rung(LADDER_TOP, &gaps) >= 240 - 4 * AHEAD_FRAMES);
     assert_int_equal(gaps, 0);
     assert_int_equal(count_of(BUS_PLAN), 1); /* the same renditions */
+    /* The lecturer took the advice and came back: it passes through again. */
+    for (int i = 0, n = 0; i < rig.record_count; i++) {
+        struct frame *f = &rig.capture[i].v.frame;
+        if (rig.capture[i].type != WIRE_FRAME || f->track_id != 1) continue;
+        f->flags = n++ % 60 ? 0 : FRAME_KEY;
+    }
+    bus_signal(rig.bus, BUS_GONE);
+    bus_signal(rig.bus, BUS_BACK);
+    rig.offset = 20 * 90000;
+    int before = frames_of(LADDER_TOP);
+    play(0, 100, false, FRAME_DISCONTINUITY);
+    assert_int_equal(frames_of(LADDER_TOP), before + 100);
+    assert_int_equal(mark_number(4)->pts, 20 * 90000);
+    assert_true(mark_number(4)->discontinuity);
+    assert_int_equal(mark_number(5)->pts, 22 * 90000);
+    assert_true(wait_for(rung_reached, 22 * 90000));
     finish();
 }
 
