@@ -185,6 +185,8 @@ static uint32_t early_bps(const struct store_rendition *r)
     return us ? (uint32_t)(bits * 1000000 / us) : 0;
 }
 
+enum { PEAK_SEGMENTS = 8 };
+
 static uint32_t average_bps(const struct store_rendition *r)
 {
     uint32_t v = r->average_bps;
@@ -194,15 +196,18 @@ static uint32_t average_bps(const struct store_rendition *r)
     return v ? v : 1;
 }
 
-/* Peaks are declared with 10 % to spare: the next segment may be larger, and a
- * player that was told too little stalls. */
+/* A player that was told too little stalls, so peaks are declared with room
+ * to spare. A rung: its rate and a half second's buffer over a 2 s segment.
+ * The source's own bytes: what was seen, and half more while that is little. */
 static uint32_t peak_bps(const struct store_rendition *r)
 {
-    uint32_t v = r->peak_bps, nominal = r->description.nominal_bps;
+    uint64_t v = r->peak_bps, nominal = r->description.nominal_bps;
+    bool young = r->count - r->first_listed < PEAK_SEGMENTS;
 
     if (!v) v = early_bps(r);
-    if (nominal > v) v = nominal;
-    return v / 10 * 11 + 1;
+    v = nominal || !young ? v * 11 / 10 : v * 3 / 2;
+    if (v < nominal * 5 / 4) v = nominal * 5 / 4;
+    return (uint32_t)(v < UINT32_MAX ? v + 1 : UINT32_MAX);
 }
 
 static void write_frame_rate(struct builder *b,
