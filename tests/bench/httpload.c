@@ -212,8 +212,10 @@ static bool take(struct conn *c)
         } else {
             take_http1(c, read_buffer, (size_t)n);
         }
-        /* A short read means that the socket is empty. */
-        if (!c->ssl && n < READ_BYTES) return true;
+        /* The answer is whole, or a short read says the socket is empty:
+         * asking once more costs as much as an answer. */
+        if (c->ssl ? !c->is_busy && !SSL_has_pending(c->ssl) : n < READ_BYTES)
+            return true;
     }
 }
 

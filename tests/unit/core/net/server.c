@@ -17,7 +17,7 @@
 #include "core/net/server.h"
 #include "core/net/tcp.h"
 
-enum { BIG = 6 << 20 };
+enum { BIG = 6 << 20, PART = 2 << 20 };
 
 /* How long a test waits for what must come; short where an allocation fails
  * and it may never come. */
@@ -32,7 +32,7 @@ struct room {
     struct metrics *m;
     struct list waiters;
     int aborted, handled;
-    struct response *big;
+    struct response *big, *part;
     char seen_body[64];
 };
 
@@ -74,6 +74,12 @@ static void handle_body(struct exchange *x, void *arg)
 static void handle_big(struct exchange *x, void *arg)
 {
     exchange_respond(x, ((struct room *)arg)->big);
+}
+
+/* Large enough, and asked for often enough, to go out by sendfile. */
+static void handle_part(struct exchange *x, void *arg)
+{
+    exchange_respond(x, ((struct room *)arg)->part);
 }
 
 struct waiter {
@@ -133,6 +139,12 @@ static void make_big(struct room *r)
         assert_int_equal(response_body(r->big, s), 0);
         slice_unref(&s);
     }
+    assert_int_equal(response_create(&r->part, 200), 0);
+    for (size_t at = 0; at < PART; at += PART / 4) {
+        struct slice s = slice_of(buf, at, PART / 4);
+        assert_int_equal(response_body(r->part, s), 0);
+        slice_unref(&s);
+    }
     buf_unref(&buf);
 }
 
@@ -149,6 +161,7 @@ static void open_room(struct room *r, void (*tweak)(struct server_limits *))
         {HTTP_POST | HTTP_PATCH, "/body", 32, handle_body},
         {HTTP_GET, "/wait", 0, handle_wait},
         {HTTP_GET, "/big", 0, handle_big},
+        {HTTP_GET, "/part", 0, handle_part},
     };
     struct server_conf conf = {.listen = "127.0.0.1:0"};
 
@@ -186,6 +199,7 @@ static void close_room(struct room *r)
     assert_true(done);
     assert_true(list_is_empty(&r->waiters));
     response_unref(&r->big);
+    response_unref(&r->part);
     loop_free(&r->l);
     metrics_free(&r->m);
 }
@@ -486,6 +500,38 @@ static void test_large_answers_by_reference(void **state)
     close_room(&r);
 }
 
+static void test_hot_answers_stay_whole(void **state)
+{
+    enum { N = 12 };
+    struct room r;
+    struct client c;
+    size_t at = 0;
+
+    (void)state;
+    open_room(&r, NULL);
+    client_open(&r, &c);
+    for (int i = 0; i < N; i++)
+        client_say(&r, &c, "GET /part HTTP/1.1\r\nHost: h\r\n\r\n");
+    UNTIL(&r, &c, c.len > PART);
+    char *first = memmem(c.in, c.len, "\r\n\r\n", 4);
+    assert_non_null(first);
+    size_t head = (size_t)(first + 4 - c.in); /* the same each time */
+    UNTIL(&r, &c, c.len >= N * (head + PART));
+    for (int i = 0; i < N; i++) {
+        char *body = memmem(c.in + at, c.len - at, "\r\n\r\n", 4);
+        assert_non_null(body);
+        at = (size_t)(body - c.in) + 4;
+        assert_true(c.len - at >= PART);
+        for (size_t k = 0; k < PART; k += 997)
+            assert_int_equal((uint8_t)c.in[at + k],
+                             (uint8_t)(k * 7 + (k >> 10)));
+        at += PART;
+    }
+    assert_int_equal(at, c.len);
+    client_close(&c);
+    close_room(&r);
+}
+
 static void test_waiters_that_leave(void **state)
 {
     struct room r;
@@ -688,6 +734,7 @@ static void test_closing_lets_answers_out(void **state)
     client_close(&idle);
     client_close(&waiting);
     response_unref(&r.big);
+    response_unref(&r.part);
     loop_free(&r.l);
     metrics_free(&r.m);
 }
@@ -744,6 +791,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_pipelining_keeps_order),
     cmocka_unit_test(test_every_step_of_input),
     cmocka_unit_test(test_large_answers_by_reference),
+    cmocka_unit_test(test_hot_answers_stay_whole),
     cmocka_unit_test(test_waiters_that_leave),
     cmocka_unit_test(test_half_closed_clients_get_their_answer),
     cmocka_unit_test(test_hostile_requests_are_refused),
