@@ -297,6 +297,42 @@ static void open_records(struct conn *c, const uint8_t *data, size_t len)
     if (c->state != CONN_CLOSING) conn_flush(c);
 }
 
+static void after_input(struct conn *c)
+{
+    c->in_input = false;
+    if (c->state == CONN_CLOSING) return;
+    if (c->state == CONN_HTTP2 || (c->state == CONN_IDLE && c->stash_len))
+        conn_mark_ready(c);
+    else
+        conn_arm(c);
+}
+
+/* Its turn comes with the server's other handshakes. */
+static void keep_for_handshake(struct conn *c, const uint8_t *data, size_t len)
+{
+    if (conn_stash(c, data, len)) {
+        refuse(c->server, REFUSE_HANDSHAKE, c->peer->host, "size");
+        conn_close(c);
+        return;
+    }
+    list_unlink(&c->ready);
+    list_append(&c->server->handshakes, &c->ready);
+}
+
+void conn_run_handshake(struct conn *c)
+{
+    uint8_t *data = c->stash;
+    size_t len = c->stash_len;
+
+    list_unlink(&c->ready);
+    c->stash = NULL;
+    c->stash_len = c->stash_cap = 0;
+    c->in_input = true;
+    open_records(c, data, len);
+    free(data);
+    after_input(c);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct conn *c = stream->data;
@@ -309,17 +345,16 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
             conn_close(c);
         return;
     }
+    if (c->state == CONN_HANDSHAKE) {
+        keep_for_handshake(c, (const uint8_t *)buf->base, (size_t)n);
+        return;
+    }
     c->in_input = true;
     if (c->tls)
         open_records(c, (const uint8_t *)buf->base, (size_t)n);
     else
         input(c, (const uint8_t *)buf->base, (size_t)n);
-    c->in_input = false;
-    if (c->state == CONN_CLOSING) return;
-    if (c->state == CONN_HTTP2 || (c->state == CONN_IDLE && c->stash_len))
-        conn_mark_ready(c);
-    else
-        conn_arm(c);
+    after_input(c);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)

@@ -12,7 +12,10 @@
 #include "core/loop/loop.h"
 #include "core/net/server_priv.h"
 
-enum { HANDLES = 3 }; /* listener, after_events, before_wait */
+enum {
+    HANDLES = 4, /* listener, after_events, before_wait, keep_turning */
+    HANDSHAKES_PER_TURN = 4,
+};
 
 void server_limits_default(struct server_limits *out)
 {
@@ -182,9 +185,30 @@ static void run_ready(struct server *s)
     }
 }
 
+static void on_keep_turning(uv_idle_t *handle)
+{
+    (void)handle; /* its being there keeps the loop from waiting */
+}
+
+static void run_handshakes(struct server *s)
+{
+    for (int i = 0; i < HANDSHAKES_PER_TURN && !list_is_empty(&s->handshakes);
+         i++)
+        conn_run_handshake(LIST_ENTRY(s->handshakes.next, struct conn, ready));
+    if (list_is_empty(&s->handshakes))
+        uv_idle_stop(&s->keep_turning);
+    else
+        uv_idle_start(&s->keep_turning, on_keep_turning);
+}
+
 static void on_after_events(uv_check_t *handle)
 {
-    run_ready(handle->data);
+    struct server *s = handle->data;
+
+    if (!list_is_empty(&s->handshakes) ||
+        uv_is_active((uv_handle_t *)&s->keep_turning))
+        run_handshakes(s);
+    run_ready(s);
 }
 
 static void on_before_wait(uv_prepare_t *handle)
@@ -271,6 +295,7 @@ static void close_helpers(struct server *s)
     timer_cancel(&s->grace);
     uv_close((uv_handle_t *)&s->after_events, on_handle_closed);
     uv_close((uv_handle_t *)&s->before_wait, on_handle_closed);
+    uv_close((uv_handle_t *)&s->keep_turning, on_handle_closed);
 }
 
 void server_conn_closed(struct server *s)
@@ -310,7 +335,9 @@ static void open_helpers(struct server *s)
 
     uv_check_init(uv, &s->after_events);
     uv_prepare_init(uv, &s->before_wait);
+    uv_idle_init(uv, &s->keep_turning);
     s->after_events.data = s->before_wait.data = s->listener.data = s;
+    s->keep_turning.data = s;
     uv_check_start(&s->after_events, on_after_events);
     uv_prepare_start(&s->before_wait, on_before_wait);
     s->open_handles = HANDLES;
@@ -347,6 +374,7 @@ int server_create(struct server **out, const struct server_conf *conf)
                                             conf->limits.header_count};
     list_init(&s->conns);
     list_init(&s->ready);
+    list_init(&s->handshakes);
     list_init(&s->hot);
     map_init(&s->peers);
     timer_init(&s->grace, s->loop, on_grace_over, s);

@@ -90,7 +90,7 @@ struct server {
     uv_check_t after_events;
     uv_prepare_t before_wait;
     struct timer grace;
-    int open_handles; /* of the four above; the last to go frees */
+    int open_handles; /* the last to go frees */
     bool is_closing;
     void (*on_done)(void *);
     void *on_done_arg;
@@ -100,8 +100,13 @@ struct server {
     struct list conns; /* struct conn.node */
     int conn_count;
     struct list ready; /* struct conn.ready: to be looked at after events */
-    struct map peers;  /* host to struct peer */
-    struct list hot;   /* struct response.in_hot, oldest first */
+    /* TLS handshakes with input, by the same node. A few per turn of the loop:
+     * each takes most of a millisecond, and media must not wait for a crowd
+     * that joins. */
+    struct list handshakes;
+    uv_idle_t keep_turning; /* runs while handshakes is not empty */
+    struct map peers;       /* host to struct peer */
+    struct list hot;        /* struct response.in_hot, oldest first */
     int hot_count;
     uv_tcp_t spare; /* accepts and closes when there is no memory */
     bool spare_is_closing, spare_is_wanted;
@@ -265,6 +270,8 @@ void conn_drain(struct conn *c); /* the server is closing */
 /* Has something to do once the current events are over. */
 void conn_mark_ready(struct conn *c);
 void conn_run_ready(struct conn *c);
+/* Goes on with a TLS handshake whose input was kept. */
+void conn_run_handshake(struct conn *c);
 /* A tail is shorter than at the last look. */
 bool conn_progressed(struct conn *c);
 /* Sets the deadline that goes with the state. */
