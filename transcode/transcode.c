@@ -9,7 +9,7 @@
 #include "core/loop/loop.h"
 #include "core/media/aac.h"
 #include "transcode/boundary.h"
-#include "transcode/ladder.h"
+#include "transcode/lineup.h"
 #include "transcode/pending.h"
 #include "transcode/rungs.h"
 
@@ -37,11 +37,7 @@ struct transcode {
     int64_t audio_first; /* pts of the first sound while there is no video */
     bool audio_seen;
 
-    struct ladder ladder;
-    bool laid; /* the ladder was chosen once: no new names after */
-    uint8_t known[LADDER_RUNGS_MAX], shed[LADDER_RUNGS_MAX];
-    int known_count, shed_count;
-    char top_name[TRACK_NAME_MAX];
+    struct lineup lineup;
     bool top_due, audio_due; /* passthrough tracks to be told before use */
 
     bool planned;
@@ -67,11 +63,6 @@ static int64_t to_video(int64_t ticks, uint32_t timescale)
 
 /* --- the ladder ----------------------------------------------------------- */
 
-static bool holds(const uint8_t *ids, int count, uint8_t id)
-{
-    return count && memchr(ids, id, (size_t)count);
-}
-
 /* Made by us, or taken from the source? */
 static bool encodes_top(const struct transcode *t)
 {
@@ -80,38 +71,10 @@ static bool encodes_top(const struct transcode *t)
             track_info(t->video)->codec != CODEC_H264);
 }
 
-/* Rungs keep their names; after the first ladder none but sound is added. */
-static void keep_known(struct transcode *t, struct ladder *l)
-{
-    for (int i = l->count - 1; i >= 0; i--) {
-        struct track_info *info = &l->rungs[i].info;
-        uint8_t id = info->id;
-        bool fresh = !holds(t->known, t->known_count, id);
-        if (fresh && t->laid && info->kind == TRACK_VIDEO && t->known_count)
-            ladder_remove(l, id);
-        else if (fresh && t->known_count < LADDER_RUNGS_MAX)
-            t->known[t->known_count++] = id;
-    }
-    for (int i = 0; i < t->shed_count; i++)
-        ladder_remove(l, t->shed[i]);
-}
-
-static void name_top(struct transcode *t, struct ladder *l)
-{
-    for (int i = 0; i < l->count; i++) {
-        struct track_info *info = &l->rungs[i].info;
-        if (info->id != LADDER_TOP) continue;
-        if (!t->top_name[0])
-            memcpy(t->top_name, info->name, sizeof t->top_name);
-        memcpy(info->name, t->top_name, sizeof info->name);
-    }
-}
-
 static void choose_ladder(struct transcode *t)
 {
     struct ladder_source s = {.audio_plain = t->audio_plain};
     struct ladder_conf conf = {.type = t->conf.type, .opus = t->conf.opus};
-    struct ladder l;
 
     if (t->video) {
         s.has_video = true;
@@ -126,15 +89,8 @@ static void choose_ladder(struct transcode *t)
         s.has_audio = true;
         s.audio = *track_info(t->audio);
     }
-    ladder_choose(&l, &conf, &s);
-    /* A stream that began as sound alone may still get its video names. */
-    bool had_video = t->top_name[0];
-    if (!had_video) t->laid = false;
-    keep_known(t, &l);
-    name_top(t, &l);
-    t->laid = true;
-    t->ladder = l;
-    rungs_want(t->rungs, &l);
+    lineup_choose(&t->lineup, &conf, &s);
+    rungs_want(t->rungs, &t->lineup.ladder);
 }
 
 static void tell_plan(struct transcode *t)
@@ -143,7 +99,7 @@ static void tell_plan(struct transcode *t)
                      .part_us = t->boundary.part_us,
                      .segment_us = SEGMENT_US};
 
-    ladder_list(&t->ladder, &p);
+    ladder_list(&t->lineup.ladder, &p);
     if (t->planned && p.rendition_count == t->plan.rendition_count &&
         !memcmp(p.rendition_ids, t->plan.rendition_ids, sizeof p.rendition_ids))
         return;
@@ -154,7 +110,7 @@ static void tell_plan(struct transcode *t)
 
 static void change_ladder(struct transcode *t)
 {
-    if (!t->laid) return;
+    if (!t->lineup.chosen) return;
     choose_ladder(t);
     if (t->planned) tell_plan(t);
 }
@@ -163,7 +119,7 @@ static void change_ladder(struct transcode *t)
 
 static const struct ladder_rung *passes(const struct transcode *t, uint8_t id)
 {
-    const struct ladder_rung *r = ladder_find(&t->ladder, id);
+    const struct ladder_rung *r = ladder_find(&t->lineup.ladder, id);
 
     return r && r->info.passthrough ? r : NULL;
 }
@@ -247,7 +203,7 @@ static void publish_audio(struct transcode *t, const struct frame *f)
 /* What a child made. */
 static void publish_made(struct transcode *t, struct frame *f)
 {
-    const struct ladder_rung *r = ladder_find(&t->ladder, f->track_id);
+    const struct ladder_rung *r = ladder_find(&t->lineup.ladder, f->track_id);
 
     if (!r || r->info.passthrough) return;
     if (to_video(f->pts, r->info.timescale) < t->from_pts) return;
@@ -284,10 +240,11 @@ static void log_ladder(const struct transcode *t)
     char names[LADDER_RUNGS_MAX * TRACK_NAME_MAX] = "";
     size_t n = 0;
 
-    for (int i = 0; i < t->ladder.count; i++)
+    for (int i = 0; i < t->lineup.ladder.count; i++)
         n += (size_t)snprintf(names + n, sizeof names - n, "%s%s%s",
-                              i ? "," : "", t->ladder.rungs[i].info.name,
-                              t->ladder.rungs[i].info.passthrough ? "*" : "");
+                              i ? "," : "", t->lineup.ladder.rungs[i].info.name,
+                              t->lineup.ladder.rungs[i].info.passthrough ? "*"
+                                                                         : "");
     log_info("transcode", "ladder", log_s("channel", channel(t)),
              log_s("renditions", names),
              log_s("marks", t->boundary.mode == BOUNDARY_FOLLOW
@@ -363,7 +320,7 @@ static bool step_over(struct transcode *t, struct frame *f,
     *step = boundary_feed(&t->boundary, bf);
     if (step->drop) return false;
     if (step->early) {
-        if (!t->laid) choose_ladder(t);
+        if (!t->lineup.chosen) choose_ladder(t);
         rungs_mark(t->rungs, &step->mark);
     }
     if (step->switched) switched(t);
@@ -563,12 +520,11 @@ static void on_made_frame(struct frame *f, void *arg)
 static void on_shed(uint8_t id, const char *reason, void *arg)
 {
     struct transcode *t = arg;
-    const struct ladder_rung *r = ladder_find(&t->ladder, id);
+    const char *name = lineup_shed(&t->lineup, id);
 
-    if (!r || t->shed_count == LADDER_RUNGS_MAX) return;
+    if (!name) return;
     log_warn("transcode", "rendition_shed", log_s("channel", channel(t)),
-             log_s("rendition", r->info.name), log_s("reason", reason));
-    t->shed[t->shed_count++] = id;
+             log_s("rendition", name), log_s("reason", reason));
     change_ladder(t);
 }
 

@@ -1,0 +1,56 @@
+#include "transcode/lineup.h"
+
+#include <string.h>
+
+static bool holds(const uint8_t *ids, int count, uint8_t id)
+{
+    return count && memchr(ids, id, (size_t)count);
+}
+
+static void keep_known(struct lineup *l, struct ladder *next)
+{
+    /* A stream that began as sound alone still gets its video names. */
+    bool closed = l->chosen && l->top_name[0];
+
+    for (int i = next->count - 1; i >= 0; i--) {
+        const struct track_info *t = &next->rungs[i].info;
+        if (holds(l->known, l->known_count, t->id)) continue;
+        if (closed && t->kind == TRACK_VIDEO)
+            ladder_remove(next, t->id);
+        else if (l->known_count < LADDER_RUNGS_MAX)
+            l->known[l->known_count++] = t->id;
+    }
+    for (int i = 0; i < l->shed_count; i++)
+        ladder_remove(next, l->shed[i]);
+}
+
+static void name_top(struct lineup *l, struct ladder *next)
+{
+    for (int i = 0; i < next->count; i++) {
+        struct track_info *t = &next->rungs[i].info;
+        if (t->id != LADDER_TOP) continue;
+        if (!l->top_name[0]) memcpy(l->top_name, t->name, sizeof l->top_name);
+        memcpy(t->name, l->top_name, sizeof t->name);
+    }
+}
+
+void lineup_choose(struct lineup *l, const struct ladder_conf *conf,
+                   const struct ladder_source *source)
+{
+    struct ladder next;
+
+    ladder_choose(&next, conf, source);
+    keep_known(l, &next);
+    name_top(l, &next);
+    l->chosen = true;
+    l->ladder = next;
+}
+
+const char *lineup_shed(struct lineup *l, uint8_t id)
+{
+    const struct ladder_rung *r = ladder_find(&l->ladder, id);
+
+    if (!r || l->shed_count == LADDER_RUNGS_MAX) return NULL;
+    l->shed[l->shed_count++] = id;
+    return r->info.name;
+}

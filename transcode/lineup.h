@@ -1,0 +1,23 @@
+/* transcode/lineup.h — the ladder of one stream over its life. What was named
+ * once keeps its id and name, what was shed stays away, and a source that
+ * changes shape only takes rungs out or brings them back: the URLs that
+ * viewers hold stay true. Pure; one thread. */
+#ifndef TRANSCODE_LINEUP_H
+#define TRANSCODE_LINEUP_H
+#include "transcode/ladder.h"
+
+struct lineup {           /* {0} is new */
+    struct ladder ladder; /* as chosen last */
+    bool chosen;
+    uint8_t known[LADDER_RUNGS_MAX], shed[LADDER_RUNGS_MAX];
+    int known_count, shed_count;
+    char top_name[TRACK_NAME_MAX];
+};
+
+void lineup_choose(struct lineup *l, const struct ladder_conf *conf,
+                   const struct ladder_source *source);
+/* Takes a rung out for good; choose again afterwards. Its name, or NULL if it
+ * is not there. */
+const char *lineup_shed(struct lineup *l, uint8_t id);
+
+#endif
