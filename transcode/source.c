@@ -1,0 +1,255 @@
+#include <stdio.h>
+
+#include "core/base/log.h"
+#include "core/media/aac.h"
+#include "transcode/transcode_priv.h"
+
+enum {
+    ALONE_US = 1500000, /* sound this long without video stays alone */
+    DISC_US = 2000000,  /* sound's break this soon after video's is the same */
+    WAITING_MAX = 250,  /* sound frames kept for a mark: about 5 s */
+    ADVICE_MAX = 128,
+};
+
+static void advise(const struct transcode *t, const char *effect)
+{
+    char text[ADVICE_MAX];
+
+    snprintf(text, sizeof text,
+             "keyframe interval is over %.1f s: set it to 2 s in OBS: Output "
+             "> Keyframe interval",
+             (double)t->boundary.gop_us / 1e6);
+    log_warn("transcode", "keyframes_late",
+             log_s("channel", transcode_channel(t)), log_s("effect", effect),
+             log_s("advice", text));
+}
+
+static void log_ladder(const struct transcode *t)
+{
+    char names[LADDER_RUNGS_MAX * TRACK_NAME_MAX] = "";
+    size_t n = 0;
+
+    for (int i = 0; i < t->lineup.ladder.count; i++)
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s%s",
+                              i ? "," : "", t->lineup.ladder.rungs[i].info.name,
+                              t->lineup.ladder.rungs[i].info.passthrough ? "*"
+                                                                         : "");
+    log_info("transcode", "ladder", log_s("channel", transcode_channel(t)),
+             log_s("renditions", names),
+             log_s("marks", t->boundary.mode == BOUNDARY_FOLLOW
+                                ? "source keyframes"
+                                : "every 2 s"),
+             log_f("gop_s", (double)t->boundary.gop_us / 1e6),
+             log_f("part_s", (double)t->boundary.part_us / 1e6),
+             log_i("target_duration_s", t->boundary.target_duration_s));
+}
+
+/* Measuring ended with frame f. Where the source's keyframes are followed, all
+ * since the first one is published now; else what comes from here on. */
+static void decided(struct transcode *t, const struct boundary_step *step)
+{
+    struct pending source = t->source;
+
+    t->source = (struct pending){0};
+    publish_choose(t);
+    publish_plan(t);
+    log_ladder(t);
+    if (t->boundary.mode == BOUNDARY_GRID) {
+        if (t->video && !t->audio_alone &&
+            track_info(t->video)->codec == CODEC_H264)
+            advise(t, "every rendition is encoded: more CPU, a later start");
+        t->from_pts = step->mark.pts;
+        publish_mark(t, &step->mark);
+        rungs_mark(t->rungs, &step->mark);
+    }
+    for (int i = 0; i < source.count; i++) {
+        struct frame *f = source.items[i].frame;
+        bool sound = t->audio && f->track_id == track_info(t->audio)->id;
+        if (sound && !t->audio_alone) {
+            publish_audio(t, f);
+            continue;
+        }
+        if (t->boundary.mode != BOUNDARY_FOLLOW) continue;
+        struct boundary_frame bf = {f->dts, f->pts, f->flags & FRAME_KEY};
+        if (sound) {
+            bf.pts = bf.dts =
+                transcode_video_ticks(f->pts, track_info(t->audio)->timescale);
+            bf.key = true;
+        }
+        struct boundary_step s = boundary_feed(&t->boundary, &bf);
+        if (s.marked && s.mark.msn == t->conf.first_msn)
+            t->from_pts = s.mark.pts;
+        if (s.marked) publish_mark(t, &s.mark);
+        if (sound)
+            publish_audio(t, f);
+        else
+            publish_video(t, f, &s);
+    }
+    pending_release(&source);
+    publish_held(t);
+}
+
+static void switched(struct transcode *t)
+{
+    if (t->boundary.mode == BOUNDARY_GRID) {
+        publish_change(t);
+        advise(t, "the top rendition is encoded from now on");
+    } else {
+        advise(t, "segments begin without a keyframe: joining takes longer");
+    }
+}
+
+/* Runs a frame that may begin a segment through the boundary. True: it is to
+ * be published by the caller. */
+static bool step_over(struct transcode *t, struct frame *f,
+                      const struct boundary_frame *bf,
+                      struct boundary_step *step)
+{
+    bool measuring = t->boundary.mode == BOUNDARY_MEASURING;
+
+    *step = boundary_feed(&t->boundary, bf);
+    if (step->drop) return false;
+    if (step->early) {
+        if (!t->lineup.chosen) publish_choose(t);
+        rungs_mark(t->rungs, &step->mark);
+    }
+    if (step->switched) switched(t);
+    if (step->marked && !measuring) {
+        publish_mark(t, &step->mark);
+        rungs_mark(t->rungs, &step->mark);
+    }
+    if (measuring && (!step->decided || t->boundary.mode == BOUNDARY_FOLLOW))
+        pending_frame(&t->source, f);
+    return !measuring;
+}
+
+static void on_video(struct transcode *t, struct frame *f)
+{
+    struct boundary_frame bf = {f->dts, f->pts, f->flags & FRAME_KEY};
+    struct boundary_step step;
+
+    if (f->flags & FRAME_DISCONTINUITY) {
+        boundary_break(&t->boundary);
+        if (!t->planned) pending_release(&t->source);
+    }
+    bool now = step_over(t, f, &bf, &step);
+    if (step.drop) return;
+    /* Order on the wire: ladder, mark, frame. */
+    if (step.decided) decided(t, &step);
+    rungs_frame(t->rungs, f);
+    if (now) publish_video(t, f, &step);
+}
+
+static void on_sound_alone(struct transcode *t, struct frame *f)
+{
+    int64_t pts =
+        transcode_video_ticks(f->pts, track_info(t->audio)->timescale);
+    struct boundary_frame bf = {pts, pts, true};
+    struct boundary_step step;
+
+    bool now = step_over(t, f, &bf, &step);
+    if (step.drop) return;
+    if (step.decided) decided(t, &step);
+    rungs_frame(t->rungs, f);
+    if (now || (step.decided && t->boundary.mode == BOUNDARY_GRID))
+        publish_audio(t, f);
+}
+
+static bool stays_alone(struct transcode *t, const struct frame *f)
+{
+    const struct track_info *info = track_info(t->audio);
+    int64_t pts = transcode_video_ticks(f->pts, info->timescale);
+    struct boundary_source s = {info->sample_rate, 1024, true};
+
+    if (!t->audio_seen) t->audio_first = pts;
+    t->audio_seen = true;
+    if (pts < t->audio_first) t->audio_first = pts;
+    if ((pts - t->audio_first) * 1000000 / VIDEO_TIMESCALE < ALONE_US)
+        return false;
+    t->audio_alone = true;
+    if (info->codec == CODEC_OPUS) s.fps_den = 960;
+    boundary_source(&t->boundary, &s);
+    pending_release(&t->source);
+    return true;
+}
+
+static void on_audio(struct transcode *t, struct frame *f)
+{
+    if (!t->video && (t->audio_alone || stays_alone(t, f))) {
+        on_sound_alone(t, f);
+        return;
+    }
+    rungs_frame(t->rungs, f);
+    if (!t->planned) {
+        if (t->boundary.anchored) pending_frame(&t->source, f);
+        return;
+    }
+    int64_t pts =
+        transcode_video_ticks(f->pts, track_info(t->audio)->timescale);
+    if (f->flags & FRAME_DISCONTINUITY && t->video &&
+        (pts - t->disc_pts) * 1000000 / VIDEO_TIMESCALE > DISC_US)
+        t->audio_waits = true;
+    if (t->audio_waits && t->source.count >= WAITING_MAX) publish_waiting(t);
+    if (t->audio_waits)
+        pending_frame(&t->source, f);
+    else
+        publish_audio(t, f);
+}
+
+static bool is_plain(const struct track *t)
+{
+    struct slice config = track_config(t);
+    struct aac_config c;
+
+    return track_info(t)->codec == CODEC_AAC &&
+           !aac_config_parse(&c, config.data, config.len) &&
+           c.object_type == AAC_LC && !c.sbr && !c.ps && c.channels <= 2;
+}
+
+void source_track(struct transcode *t, struct track *track)
+{
+    const struct track_info *info = track_info(track);
+    bool video = info->kind == TRACK_VIDEO;
+    struct track **slot = video ? &t->video : &t->audio;
+
+    if (info->kind != TRACK_VIDEO && info->kind != TRACK_AUDIO) return;
+    track_ref(track);
+    track_unref(slot);
+    *slot = track;
+    rungs_source(t->rungs, track);
+    if (video) {
+        struct boundary_source s = {info->fps_num, info->fps_den,
+                                    info->codec != CODEC_H264};
+        boundary_source(&t->boundary, &s);
+        if (!t->planned) pending_release(&t->source);
+        t->audio_alone = false;
+        t->top_due = true;
+    } else {
+        t->audio_plain = is_plain(track);
+        t->audio_due = true;
+    }
+    publish_change(t);
+}
+
+void source_frame(struct transcode *t, struct frame *f)
+{
+    if (t->video && f->track_id == track_info(t->video)->id)
+        on_video(t, f);
+    else if (t->audio && f->track_id == track_info(t->audio)->id)
+        on_audio(t, f);
+}
+
+void source_break(struct transcode *t)
+{
+    boundary_break(&t->boundary);
+    pending_release(&t->source);
+    t->audio_seen = false;
+    t->audio_waits = t->planned && t->video;
+}
+
+void source_back(struct transcode *t)
+{
+    if (!t->video || !boundary_retry(&t->boundary)) return;
+    t->top_due = true;
+    publish_change(t);
+}

@@ -1,0 +1,77 @@
+/* transcode/transcode_priv.h — what the room's door (transcode.c), its hearing
+ * (source.c) and its voice (publish.c) share. */
+#ifndef TRANSCODE_TRANSCODE_PRIV_H
+#define TRANSCODE_TRANSCODE_PRIV_H
+#include "transcode/boundary.h"
+#include "transcode/lineup.h"
+#include "transcode/pending.h"
+#include "transcode/rungs.h"
+#include "transcode/transcode.h"
+
+enum { TRANSCODE_SEGMENT_US = 2000000 };
+
+struct transcode {
+    struct transcode_conf conf;
+    char *worker_path;
+    struct bus *bus;
+    struct bus_subscriber *subscriber;
+    bool pulling;
+    struct rungs *rungs;
+    struct boundary boundary;
+    struct track *video, *audio; /* the source */
+    bool audio_plain;
+    bool audio_alone;
+    int64_t audio_first; /* pts of the first sound while there is no video */
+    bool audio_seen;
+
+    struct lineup lineup;
+    bool top_due, audio_due; /* passthrough tracks to be told before use */
+
+    bool planned;
+    struct plan plan; /* as last told */
+    int64_t from_pts; /* nothing before it is published */
+    /* After a break sound waits for the mark that says so to players. */
+    bool audio_waits;
+    int64_t audio_from_pts;
+    int64_t disc_pts;            /* of the last such mark */
+    struct pending source, made; /* while measuring */
+};
+
+static inline const char *transcode_channel(const struct transcode *t)
+{
+    return bus_conf(t->bus)->channel;
+}
+
+static inline int64_t transcode_video_ticks(int64_t ticks, uint32_t timescale)
+{
+    return ticks / timescale * VIDEO_TIMESCALE +
+           ticks % timescale * VIDEO_TIMESCALE / timescale;
+}
+
+/* --- source.c: what the publisher sends ----------------------------------- */
+void source_track(struct transcode *t, struct track *track);
+void source_frame(struct transcode *t, struct frame *f);
+/* What follows does not continue what came before. */
+void source_break(struct transcode *t);
+/* A publisher is there again. */
+void source_back(struct transcode *t);
+
+/* --- publish.c: what goes onto the bus ------------------------------------ */
+/* The ladder for the source as it is; tells the rungs, not the bus. */
+void publish_choose(struct transcode *t);
+/* The plan, where it differs from the one told last. */
+void publish_plan(struct transcode *t);
+/* Both, once there is a ladder. */
+void publish_change(struct transcode *t);
+void publish_mark(struct transcode *t, const struct mark *m);
+/* The source's frames under a rendition's id, where they pass through. */
+void publish_video(struct transcode *t, const struct frame *f,
+                   const struct boundary_step *step);
+void publish_audio(struct transcode *t, const struct frame *f);
+/* Sound that waited for a mark. */
+void publish_waiting(struct transcode *t);
+/* What a child made: now, or kept while measuring. */
+void publish_made(struct transcode *t, struct frame *f);
+void publish_held(struct transcode *t);
+
+#endif
