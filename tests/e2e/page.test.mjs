@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { SHY, Viewer, launch } from "./lib/browser.mjs";
 import { Publisher } from "./lib/ffmpeg.mjs";
+import { plainPage } from "./lib/plain.mjs";
 import { Lectern } from "./lib/server.mjs";
 import { until } from "./lib/wait.mjs";
 
@@ -172,25 +173,6 @@ test("plain hls.js with its defaults plays it", async () => {
     const learner = await Viewer.open(browser, `${server.url}/healthz`);
     await plainPage(learner.page, server.playlist());
     await until("the plain player moves", () => learner.page.evaluate(() =>
-        document.querySelector("video").currentTime > 0 && window.frames_ > 60));
+        window.framesSeen > 60));
     await learner.close();
 });
-
-/** hls.js as anybody would use it, on a page of the server's origin. */
-async function plainPage(page, playlist) {
-    await page.evaluate(async (url) => {
-        document.body.replaceChildren(document.createElement("video"));
-        const video = document.querySelector("video");
-        const { default: Hls } = await import("/assets/vendor/hls.min.mjs");
-        const hls = new Hls();
-        window.frames_ = 0;
-        const seen = () => {
-            window.frames_++;
-            video.requestVideoFrameCallback(seen);
-        };
-        video.requestVideoFrameCallback(seen);
-        hls.attachMedia(video);
-        hls.loadSource(url);
-        await video.play().catch(() => {});
-    }, playlist);
-}

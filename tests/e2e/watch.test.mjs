@@ -41,7 +41,7 @@ test("playback comes down to the hold-back and holds it", async () => {
     assert.ok(player.rate >= 0.95 && player.rate <= 1.08);
     const ages = await learner.ages(90, 640);
     assert.equal(ages.length, 90, "the clock in the picture can be read");
-    const text = await learner.page.locator("#golive-text").textContent();
+    const text = await learner.page.locator("#golive").textContent();
     assert.match(text, /^\d+\.\d s behind$/);
 });
 

@@ -16,6 +16,7 @@ export class Controls {
     #volume = need("volume");
     #live = need("golive");
     #liveText = need("golive-text");
+    #liveMore = need("golive-more");
     #quality = need("quality");
     #pip = need("pip");
     #full = need("fullscreen");
@@ -149,9 +150,10 @@ export class Controls {
         const known = this.#player.state === "live" && latency !== null;
         this.#live.dataset.at = known && media.atLive ? "live" : "behind";
         this.#live.disabled = !known;
+        say(this.#liveMore, known ? " behind" : "");
         if (!known) say(this.#liveText, "Live");
         else if (this.#due())
-            say(this.#liveText, `${Math.max(0, latency).toFixed(1)} s behind`);
+            say(this.#liveText, `${Math.max(0, latency).toFixed(1)} s`);
     }
 
     #shownAt = 0;

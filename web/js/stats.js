@@ -45,11 +45,13 @@ export class Stats {
         panel.append(list, canvas);
         panel.hidden = false;
         const chart = new Chart(canvas, MINUTE);
-        this.#timer = setInterval(() => {
+        const show = () => {
             const snapshot = player.snapshot;
             ROWS.forEach(([, text], i) => say(cells[i].value, text(snapshot)));
             chart.push(snapshot.latency);
-        }, EVERY);
+        };
+        this.#timer = setInterval(show, EVERY);
+        show();
     }
 
     close() {
