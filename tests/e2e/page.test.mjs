@@ -169,6 +169,27 @@ test("a browser without Media Source is told so", async () => {
     await learner.close();
 });
 
+test("over TLS it all comes by HTTP/2", async () => {
+    const secure = await Lectern.start({ tls: true });
+    const other = new Publisher(secure.rtmp());
+    try {
+        await other.isSending();
+        await secure.isLive();
+        const learner = await Viewer.open(browser,
+            `${secure.httpsUrl}/watch/demo`, { ignoreHTTPSErrors: true });
+        await learner.becomes("live");
+        await learner.sees(30);
+        const protocols = await learner.page.evaluate(() =>
+            [...new Set(performance.getEntriesByType("resource")
+                .map((entry) => entry.nextHopProtocol))]);
+        assert.deepEqual(protocols.filter(Boolean), ["h2"]);
+        await learner.close();
+    } finally {
+        await other.kill();
+        await secure.stop();
+    }
+});
+
 test("plain hls.js with its defaults plays it", async () => {
     const learner = await Viewer.open(browser, `${server.url}/healthz`);
     await plainPage(learner.page, server.playlist());

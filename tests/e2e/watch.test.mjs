@@ -88,4 +88,15 @@ test("the lecturer leaves, and the page says so in the end", async () => {
     await lecturer.stop();
     await until("the page has noticed", async () =>
         ["reconnecting", "ended"].includes((await learner.player)?.state));
+    await learner.becomes("ended", 60000);
+    assert.match(await learner.page.getByRole("status").textContent(),
+        /has ended/);
+});
+
+test("the next lecture plays on the page of the last one", async () => {
+    lecturer = new Publisher(server.rtmp());
+    await lecturer.isSending();
+    await learner.becomes("live");
+    await learner.sees(30);
+    assert.deepEqual(learner.errors, []);
 });

@@ -22,6 +22,7 @@ export class Controls {
     #full = need("fullscreen");
     #help = need("help");
     #sound = need("sound");
+    #narrow = matchMedia("(max-width: 34rem)");
     #abort = new AbortController();
 
     /**
@@ -59,6 +60,7 @@ export class Controls {
         for (const name of ["play", "pause", "volumechange"])
             on(this.#video, name, () => this.#show());
         on(document, "fullscreenchange", () => this.#show());
+        on(this.#narrow, "change", () => this.#showRungs());
         on(document, "keydown", (event) => this.#key(event));
         on(this.#player, "state", () => this.#show());
         on(this.#player, "rungs", () => this.#showRungs());
@@ -170,7 +172,8 @@ export class Controls {
         const media = this.#player.media;
         const rungs = media.rungs;
         const now = rungs.find((rung) => rung.id === media.rung);
-        const auto = now && media.isAuto ? `Auto (${now.name})` : "Auto";
+        const told = now && media.isAuto && !this.#narrow.matches;
+        const auto = told ? `Auto (${now.name})` : "Auto";
         const wanted = [["-1", auto]].concat(
             rungs.map((rung) => [String(rung.id), label(rung, rungs)]),
         );

@@ -151,7 +151,10 @@ export class Player extends EventTarget {
         if (said) {
             const was = this.#said;
             this.#said = said;
-            if (this.#isNews(was, said)) this.#load();
+            if (this.#isNews(was, said)) {
+                if (this.#state === "ended") this.#seenLive = false;
+                this.#load();
+            }
         }
         this.#update();
     }
