@@ -126,9 +126,8 @@ static void count_viewers(struct edge_channel *c)
     if (n == c->viewers) return;
     c->viewers = n;
     metric_set(c->viewers_gauge, n);
-    if (e->conf.peers)
-        upstream_local_viewers(e->conf.peers, loop_index(e->conf.loop), c->name,
-                               n);
+    if (e->peers)
+        upstream_local_viewers(e->peers, loop_index(e->conf.loop), c->name, n);
 }
 
 static void on_census(void *arg)
@@ -143,6 +142,11 @@ static void on_census(void *arg)
         if (is_idle(c)) channel_free(c);
     }
     timer_set(&e->census, loop_now(e->conf.loop) + CENSUS_US);
+}
+
+void edge_set_peers(struct edge *e, struct upstream_local *peers)
+{
+    e->peers = peers;
 }
 
 void edge_note_viewers(struct edge *e, int loop_index, const char *channel,
@@ -307,6 +311,23 @@ static int make_unavailable(struct edge *e)
     return 0;
 }
 
+static int make_preflight(struct edge *e)
+{
+    struct response *r;
+
+    if (response_create(&r, 204)) return ERR_NOMEM;
+    if (response_header(r, "access-control-allow-methods", "GET, HEAD") ||
+        response_header(r, "access-control-allow-headers",
+                        "range, authorization") ||
+        response_header(r, "access-control-max-age", "86400") ||
+        response_cors(r)) {
+        response_unref(&r);
+        return ERR_NOMEM;
+    }
+    e->preflight = r;
+    return 0;
+}
+
 int edge_create(struct edge **out, const struct edge_conf *conf)
 {
     struct edge *e = calloc(1, sizeof *e);
@@ -315,7 +336,8 @@ int edge_create(struct edge **out, const struct edge_conf *conf)
     e->conf = *conf;
     map_init(&e->channels);
     timer_init(&e->census, conf->loop, on_census, e);
-    if (make_unavailable(e)) {
+    if (make_unavailable(e) || make_preflight(e)) {
+        response_unref(&e->unavailable);
         free(e);
         return ERR_NOMEM;
     }
@@ -340,13 +362,14 @@ void edge_free(struct edge **e)
     timer_cancel(&gone->census);
     if (gone->has_deflate) deflateEnd(&gone->deflate);
     response_unref(&gone->unavailable);
+    response_unref(&gone->preflight);
     free(gone);
 }
 
 int edge_serve(struct edge *e, struct server *s)
 {
     const struct server_route routes[] = {
-        {HTTP_GET, "/live/*", 0, hls_handle, e},
+        {HTTP_GET | HTTP_OPTIONS, "/live/*", 0, hls_handle, e},
         {HTTP_GET, "/api/live", 0, live_handle, e},
         {HTTP_GET, "/api/live/*", 0, live_handle, e},
     };

@@ -27,7 +27,6 @@ struct edge_conf {
     struct loop *loop;
     struct metrics *metrics; /* may be NULL */
     struct upstream upstream;
-    struct upstream_local *peers; /* is told how many viewers; may be NULL */
 };
 
 /* 0 or ERR_NOMEM. */
@@ -42,6 +41,8 @@ int edge_serve(struct edge *e, struct server *s);
 /* On the edge's loop, in the packager's order. Shares event. */
 void edge_apply(struct edge *e, const char *channel, uint64_t generation,
                 struct store_event *event);
+/* Who is told how many viewers this edge counts; borrowed. */
+void edge_set_peers(struct edge *e, struct upstream_local *peers);
 /* How many viewers another loop's edge counts (for /api/live). */
 void edge_note_viewers(struct edge *e, int loop_index, const char *channel,
                        int viewers);

@@ -71,6 +71,8 @@ struct edge {
     z_stream deflate;
     bool has_deflate;
     struct response *unavailable; /* 503, shared */
+    struct response *preflight;   /* 204, shared */
+    struct upstream_local *peers; /* may be NULL */
     struct metric *requests[REQUEST_KINDS];
     struct metric *blocked, *timeouts, *listed_seconds;
 };

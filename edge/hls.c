@@ -374,6 +374,10 @@ void hls_handle(struct exchange *x, void *edge)
     struct store_rendition *r;
     uint64_t number;
 
+    if (exchange_method(x) == HTTP_OPTIONS) {
+        exchange_respond(x, e->preflight);
+        return;
+    }
     if (!channel.len || channel.len > STORE_CHANNEL_MAX) {
         not_found(x);
         return;

@@ -44,6 +44,7 @@ int upstream_local_add(struct upstream_local *u, struct loop *l, struct edge *e)
 {
     if (u->count == UPSTREAM_LOOPS_MAX) return ERR_LIMIT;
     u->seats[u->count++] = (struct seat){l, e};
+    edge_set_peers(e, u);
     return 0;
 }
 

@@ -111,10 +111,11 @@ int response_header(struct response *r, const char *name, const char *value)
 int response_cors(struct response *r)
 {
     INVARIANT(!r->head && !r->http2_head);
-    builder_text(&r->fields, "access-control-allow-origin: *\r\n"
-                             "timing-allow-origin: *\r\n"
-                             "access-control-expose-headers: content-length, "
-                             "date, etag, link, location, retry-after\r\n");
+    builder_text(&r->fields,
+                 "access-control-allow-origin: *\r\n"
+                 "timing-allow-origin: *\r\n"
+                 "access-control-expose-headers: age, "
+                 "content-length, date, etag, link, location, retry-after\r\n");
     return r->fields.err;
 }
 
