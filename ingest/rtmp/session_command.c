@@ -253,6 +253,21 @@ static void open_body(struct amf_reader *r, const struct rtmp_message *m)
     amf_reader_init(r, m->body.data + skip, m->body.len - skip);
 }
 
+/* Does it go over a limit anywhere, read or not? Depth bombs end the session;
+ * a command that is merely cut short is taken for what it says. */
+static bool is_bomb(const struct rtmp_message *m)
+{
+    struct amf_reader r;
+    struct amf_token t;
+    int err;
+
+    open_body(&r, m);
+    do
+        err = amf_next(&r, &t);
+    while (!err);
+    return err == ERR_LIMIT;
+}
+
 int rtmp_session_command(struct rtmp_session *s, const struct rtmp_message *m)
 {
     struct command c = {.stream_id = m->stream_id};
@@ -260,6 +275,9 @@ int rtmp_session_command(struct rtmp_session *s, const struct rtmp_message *m)
 
     if (++s->commands > COMMANDS_MAX)
         return rtmp_session_fail(s, ERR_LIMIT, "too many commands");
+    if (is_bomb(m))
+        return rtmp_session_fail(s, ERR_LIMIT,
+                                 "command nested or spread past the limits");
     open_body(&c.args, m);
     if (amf_next(&c.args, &t) || t.type != AMF_STRING)
         return rtmp_session_fail(s, ERR_SYNTAX, "malformed command");

@@ -77,26 +77,24 @@ rtmpCase("a message of 16 MB and more", /room=rtmp .*reason=/, async (c) => {
         await new Promise((resolve) => setImmediate(resolve));
     }
 });
-rtmpCase("AMF nested without end", /room=rtmp .*reason=/, async (c) => {
+rtmpCase("AMF nested without end", /room=rtmp .*nested or spread/, async (c) => {
     await c.shakeHands();
     const bomb = [...amf.string("connect"), ...amf.number(1)];
     for (let i = 0; i < 4000; i++) bomb.push(3, 0, 1, 97);
     c.send(chunk(2, 1, [0, 1, 0, 0]), chunk(3, 20, bomb));
 });
-rtmpCase("chunks of one byte", /room=rtmp .*reason=/, async (c) => {
+rtmpCase("chunks of one byte", /room=rtmp .*chunks/, async (c) => {
     await c.shakeHands();
     c.send(chunk(2, 1, [0, 0, 0, 1]));
-    const body = Buffer.alloc(20000);
-    const parts = [chunk(6, 9, body.subarray(0, 1),
-        { length: body.length, stream: 1 })];
-    for (let i = 1; i < body.length; i++) parts.push(Buffer.from([0xc6, 0]));
-    c.send(...parts);
+    const body = Buffer.alloc(600000);
+    c.send(chunk(6, 9, body.subarray(0, 1), { length: body.length, stream: 1 }),
+        Buffer.alloc(2 * (body.length - 1), Buffer.from([0xc6, 0])));
 });
 rtmpCase("a wrong key", /reason="wrong stream key"/, async (c) => {
     await c.shakeHands();
     c.send(connectCommand(), publishCommands("not-the-key"));
 });
-rtmpCase("media before anything else", /room=rtmp .*reason=/, async (c) => {
+rtmpCase("media before anything else", /reason="no publish in time"/, async (c) => {
     await c.shakeHands();
     c.send(connectCommand());
     for (let i = 0; i < 2000 && !c.closed; i++)
