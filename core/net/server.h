@@ -76,7 +76,8 @@ struct server_route {
     void *arg;
 };
 /* Copies r; longest match wins; a known path with another method: 405 + Allow.
- * Unknown: 404. Both with CORS headers. 0 or ERR_NOMEM. */
+ * An OPTIONS that no route of the path takes: 204, the CORS preflight.
+ * Unknown: 404. All with CORS headers. 0 or ERR_NOMEM. */
 int server_route(struct server *s, const struct server_route *r);
 
 /* The request. Borrowed text, alive until the exchange ends; never NULL
