@@ -1,10 +1,11 @@
 /* core/net/server_priv.h — the bodies behind server.h, for the files that make
  * up the HTTP server:
- *   server.c    listening, limits, closing        routes.c    who answers what
- *   conn.c      one connection: bytes, deadlines  response.c  shared answers
- *   hot.c    bodies by sendfile
- *   conn_http1.c  requests one after the other    exchange.c  one request
- *   http2.c     requests side by side             refuse.c    what was refused
+ *   server.c      listening, limits, closing      routes.c    who answers what
+ *   conn.c        one connection: input, deadlines  response.c  shared answers
+ *   conn_write.c  what leaves it                  hot.c       bodies by
+ * sendfile conn_http1.c  requests one after the other    exchange.c  one
+ * request http2*.c      requests side by side           refuse.c    what was
+ * refused
  *
  * A connection that only waits for its answer is one struct conn, one struct
  * exchange and nothing else: buffers to read and write into are the server's.
