@@ -54,3 +54,10 @@ const char *lineup_shed(struct lineup *l, uint8_t id)
     l->shed[l->shed_count++] = id;
     return r->info.name;
 }
+
+bool lineup_restore(struct lineup *l)
+{
+    if (!l->shed_count) return false;
+    l->shed_count--;
+    return true;
+}

@@ -1,5 +1,6 @@
 /* transcode/lineup.h — the ladder of one stream over its life. What was named
- * once keeps its id and name, what was shed stays away, and a source that
+ * once keeps its id and name, what was shed stays away until it is asked back,
+ * and a source that
  * changes shape only takes rungs out or brings them back: the URLs that
  * viewers hold stay true. Pure; one thread. */
 #ifndef TRANSCODE_LINEUP_H
@@ -16,8 +17,11 @@ struct lineup {           /* {0} is new */
 
 void lineup_choose(struct lineup *l, const struct ladder_conf *conf,
                    const struct ladder_source *source);
-/* Takes a rung out for good; choose again afterwards. Its name, or NULL if it
+/* Takes a rung out; choose again afterwards. Its name, or NULL if it
  * is not there. */
 const char *lineup_shed(struct lineup *l, uint8_t id);
+/* What was shed last may come back; choose again afterwards. False: nothing
+ * was. */
+bool lineup_restore(struct lineup *l);
 
 #endif

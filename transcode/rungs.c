@@ -17,6 +17,8 @@ enum {
     LAG_SPAN_US = 5000000,
     LAG_MOST_US = 4000000,
     SILENCE_US = 3000000,
+    SPARE_LEAST_US = 60000000, /* in time for so long: a shed rung may return */
+    SPARE_MOST_US = 960000000, /* doubling with every shed */
     JUMP_TICKS = 90000,
     GOP_FRAMES_MAX = 900, /* kept for a new child; policy: none is kept */
     GOP_BYTES_MAX = 32 << 20,
@@ -43,6 +45,9 @@ struct rungs {
     bool begun[RUNG_SLOTS];
     /* instants; 0: not the case */
     int64_t fed_at, marked_at, heard_at, late_since;
+    bool dying; /* a kill is on its way */
+    int away;   /* rungs shed and not asked back */
+    int64_t spare_at, spare_us;
     struct timer tick;
     struct metric *restarts, *shed, *dropped, *lag;
 };
@@ -141,13 +146,13 @@ static void feed_video(struct rungs *r, struct frame *f)
     }
     if (jumped || f->pts > r->source_pts) r->source_pts = f->pts;
     if (f->duration > 0) r->frame_ticks = f->duration;
+    r->fed_at = loop_now(r->conf.loop);
     if (!makes_video(r)) return;
     if (f->flags & FRAME_KEY) r->dropping = false;
     if (r->dropping) {
         metric_add(r->dropped, 1);
         return;
     }
-    r->fed_at = loop_now(r->conf.loop);
     send_frame(r, f);
 }
 
@@ -215,6 +220,7 @@ static void on_child_up(void *arg)
                                 .v.hello.version = WIRE_VERSION};
 
     r->heard_at = r->marked_at = r->late_since = 0;
+    r->dying = false;
     send_record(r, &hello);
     send_track(r, r->video);
     send_track(r, r->audio);
@@ -275,6 +281,10 @@ static void take_track(struct rungs *r, const struct wire_record *record)
 static void shed(struct rungs *r, uint8_t id, const char *reason)
 {
     metric_add(r->shed, 1);
+    r->away++;
+    r->spare_us = r->spare_us ? r->spare_us * 2 : SPARE_LEAST_US;
+    if (r->spare_us > SPARE_MOST_US) r->spare_us = SPARE_MOST_US;
+    r->spare_at = loop_now(r->conf.loop) + r->spare_us;
     r->events.on_shed(id, reason, r->events.arg);
 }
 
@@ -350,6 +360,7 @@ static void watch(struct rungs *r, int64_t now)
 
     metric_set(r->lag, (double)lag / 1e6);
     if (is_silent(r, now)) {
+        r->dying = true;
         child_kill(r->child, "hangs: nothing came out for 3 s");
         return;
     }
@@ -358,13 +369,16 @@ static void watch(struct rungs *r, int64_t now)
         return;
     }
     if (!r->late_since) r->late_since = now;
+    r->spare_at = now + r->spare_us;
     bool hopeless = lag > LAG_MOST_US;
     if (!hopeless && now - r->late_since < LAG_SPAN_US) return;
     r->late_since = 0;
     const struct ladder_rung *dearest = ladder_dearest(&r->ladder);
     if (dearest)
         shed(r, dearest->info.id, "this machine cannot hold it in real time");
-    if (hopeless && r->child) child_kill(r->child, "fell 4 s behind");
+    if (!hopeless || !r->child) return;
+    r->dying = true;
+    child_kill(r->child, "fell 4 s behind");
 }
 
 static void on_tick(void *arg)
@@ -373,7 +387,15 @@ static void on_tick(void *arg)
     int64_t now = loop_now(r->conf.loop);
 
     timer_set(&r->tick, now + TICK_US);
-    if (!r->child || !child_is_up(r->child) || !makes_video(r)) return;
+    if (r->away && now >= r->spare_at && is_flowing(r, now)) {
+        r->away--;
+        r->spare_at = now + r->spare_us;
+        r->events.on_spare(r->events.arg);
+    }
+    if (!r->child || !child_is_up(r->child) || !makes_video(r) || r->dying) {
+        metric_set(r->lag, 0);
+        return;
+    }
     /* A source that paused is not late, and what it left is not silence. */
     if (is_flowing(r, now))
         watch(r, now);

@@ -7,7 +7,8 @@
  * Policies: a full queue drops source frames to the next keyframe; a rung
  * over 0.3 s (or 8 frames) behind for 5 s costs the dearest rung its place;
  * over 4 s behind, or 3 s of silence while frames flow, costs the child its
- * life. Ingest never waits. */
+ * life. After a minute in time a shed rung is asked back; after each shed that
+ * takes twice as long. Ingest never waits. */
 #ifndef TRANSCODE_RUNGS_H
 #define TRANSCODE_RUNGS_H
 #include "core/media/bus.h"
@@ -22,6 +23,8 @@ struct rungs_events {
     void (*on_frame)(struct frame *f, void *arg); /* borrowed */
     /* The rung must go: reason is for the log. Answer with rungs_want(). */
     void (*on_shed)(uint8_t id, const char *reason, void *arg);
+    /* There was time to spare for long: what was shed last may come back. */
+    void (*on_spare)(void *arg);
     /* A child is up (again): its rungs can begin at the next mark. */
     void (*on_up)(void *arg);
     void *arg;

@@ -76,6 +76,16 @@ static void on_shed(uint8_t id, const char *reason, void *arg)
     publish_change(t);
 }
 
+static void on_spare(void *arg)
+{
+    struct transcode *t = arg;
+
+    if (!lineup_restore(&t->lineup)) return;
+    log_info("transcode", "rendition_back",
+             log_s("channel", transcode_channel(t)));
+    publish_change(t);
+}
+
 static void on_child_up(void *arg)
 {
     struct transcode *t = arg;
@@ -88,7 +98,7 @@ static void on_child_up(void *arg)
 static int begin(struct transcode *t)
 {
     const struct rungs_events events = {on_made_track, on_made_frame, on_shed,
-                                        on_child_up, t};
+                                        on_spare,      on_child_up,   t};
     const struct rungs_conf conf = {.loop = bus_loop(t->bus),
                                     .worker_path = t->worker_path,
                                     .channel = transcode_channel(t),

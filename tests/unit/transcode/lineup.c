@@ -66,6 +66,13 @@ static void test_what_was_shed_stays_away(void **state)
     assert_string_equal(lineup_shed(&l, LADDER_480P), "480p");
     assert_null(lineup_shed(&l, LADDER_1080P));
     assert_string_equal(choose(&l, source(1280, 720)), "720p 360p 160p audio");
+    lineup_shed(&l, LADDER_360P);
+    assert_true(lineup_restore(&l)); /* the cheaper one first */
+    assert_string_equal(choose(&l, source(1280, 720)), "720p 360p 160p audio");
+    assert_true(lineup_restore(&l));
+    assert_string_equal(choose(&l, source(1280, 720)),
+                        "720p 480p 360p 160p audio");
+    assert_false(lineup_restore(&l));
 }
 
 static void test_late_tracks_join(void **state)
