@@ -14,6 +14,7 @@ struct errand {
     struct watch *watch;
     uint64_t msn;
     int part; /* -1: the whole segment */
+    int map;  /* of watch.maps; -1: not known */
     int64_t listed_us;
     bool independent, hinted;
     char uri[128];
@@ -47,33 +48,59 @@ static struct piece *piece_of(struct watch *w, uint64_t msn)
 
 /* --- init ----------------------------------------------------------------- */
 
+struct map_errand {
+    struct watch *watch;
+    char uri[128];
+};
+
+static int find_map(const struct watch *w, const char *uri)
+{
+    for (int i = 0; uri && i < CHECK_MAPS_MAX; i++)
+        if (!strcmp(w->maps[i].uri, uri)) return i;
+    return -1;
+}
+
+/* NULL while it has not come. */
+static const struct boxes_init *init_of(const struct watch *w, int map)
+{
+    return map >= 0 && w->maps[map].there ? &w->maps[map].init : NULL;
+}
+
 static void on_init(const struct fetch_answer *a, void *arg)
 {
-    struct watch *w = arg;
+    struct map_errand *e = arg;
+    struct watch *w = e->watch;
+    int i = find_map(w, e->uri);
 
+    free(e);
     if (a->err || a->status != 200) {
         lint_tell(&w->lint, "MAP", "4.4.4.5", true, "init segment: %s %d",
                   a->err ? a->why : "status", a->status);
         return;
     }
     check_headers(w, a, "media");
-    w->has_init = !boxes_read_init(&w->init, a->body.data, a->body.len);
-    if (!w->has_init)
+    if (i < 0) return;
+    w->maps[i].there =
+        !boxes_read_init(&w->maps[i].init, a->body.data, a->body.len);
+    if (!w->maps[i].there)
         lint_tell(&w->lint, "MAP", "3.1.2", true,
                   "init segment holds no moov with tracks");
 }
 
-static void follow_map(struct watch *w, const struct m3u8 *p)
+static void follow_map(struct watch *w, const char *map)
 {
-    const char *map = NULL;
-
-    for (int i = 0; i < p->segment_count; i++)
-        if (p->segments[i].map) map = p->segments[i].map;
-    if (!map || !strcmp(map, w->map)) return;
     char url[FETCH_URL_MAX];
-    snprintf(w->map, sizeof w->map, "%s", map);
-    w->has_init = false;
-    if (!fetch_resolve(url, w->url, map)) check_get(w, url, false, on_init, w);
+    struct map_errand *e;
+
+    if (!map || find_map(w, map) >= 0 || !(e = calloc(1, sizeof *e))) return;
+    struct map_seen *m = &w->maps[w->map_count++ % CHECK_MAPS_MAX];
+    m->there = false;
+    snprintf(m->uri, sizeof m->uri, "%s", map);
+    e->watch = w;
+    snprintf(e->uri, sizeof e->uri, "%s", map);
+    if (fetch_resolve(url, w->url, map) ||
+        !check_get(w, url, false, on_init, e))
+        free(e);
 }
 
 /* --- whole against parts -------------------------------------------------- */
@@ -83,9 +110,10 @@ static void check_order(struct watch *w, struct piece *g)
 {
     int64_t expected = -1;
 
-    if (g->checked || !w->has_init) return;
+    if (g->checked) return;
     g->checked = true;
-    if (!g->discontinuity && w->end_msn == g->msn - 1) expected = w->end_dts;
+    if (!g->discontinuity && w->end_msn == g->msn - 1 && w->end_map == g->map)
+        expected = w->end_dts;
     for (int i = 0; i < g->part_count; i++) {
         const struct boxes_fragment *f = &g->boxes[i];
 
@@ -102,6 +130,7 @@ static void check_order(struct watch *w, struct piece *g)
     }
     w->end_dts = expected;
     w->end_msn = g->msn;
+    w->end_map = g->map;
 }
 
 static void compare(struct watch *w, struct piece *g, const struct slice *whole)
@@ -131,6 +160,7 @@ static void on_segment(const struct fetch_answer *a, void *arg)
     struct watch *w = e->watch;
     struct boxes_fragment f;
     struct piece *g = piece_of(w, e->msn);
+    const struct boxes_init *init = init_of(w, e->map);
 
     if (a->err || a->status != 200) {
         if (!a->err || clock_mono_us() < w->check->until)
@@ -145,12 +175,12 @@ static void on_segment(const struct fetch_answer *a, void *arg)
         e->listed_us > 0 ? (double)a->body.len * 8e6 / (double)e->listed_us : 0;
     if (bps > w->peak_bps && e->listed_us * 2 > w->check->target_us)
         w->peak_bps = bps;
-    if (w->has_init && w->init.track_count) {
-        if (boxes_read_fragment(&f, &w->init, a->body.data, a->body.len))
+    if (init) {
+        if (boxes_read_fragment(&f, init, a->body.data, a->body.len))
             lint_tell(&w->lint, "BOXES", "3.1.2", true,
                       "%s is no sequence of moof and mdat", e->uri);
         else
-            lint_fragment(&w->lint, e->uri, &f, w->init.tracks[0].timescale,
+            lint_fragment(&w->lint, e->uri, &f, init->tracks[0].timescale,
                           e->listed_us, -1, false);
     }
     if (g && g->part_count >= 0 && g->got == g->part_count)
@@ -172,7 +202,8 @@ static struct errand *errand(struct watch *w, uint64_t msn, int part)
 {
     struct errand *e = calloc(1, sizeof *e);
 
-    if (e) *e = (struct errand){.watch = w, .msn = msn, .part = part};
+    if (e)
+        *e = (struct errand){.watch = w, .msn = msn, .part = part, .map = -1};
     return e;
 }
 
@@ -182,20 +213,21 @@ static void read_part(struct watch *w, struct errand *e, struct piece *g,
                       const struct fetch_answer *a)
 {
     struct boxes_fragment f;
+    const struct boxes_init *init = init_of(w, e->map);
 
     if (g && e->part < CHECK_PARTS_MAX && !g->parts[e->part].data) {
         g->parts[e->part] = slice_ref(a->body);
         g->got++;
     }
-    if (!w->has_init || !w->init.track_count) return;
-    if (boxes_read_fragment(&f, &w->init, a->body.data, a->body.len)) {
+    if (!init) return;
+    if (boxes_read_fragment(&f, init, a->body.data, a->body.len)) {
         lint_tell(&w->lint, "BOXES", "3.1.2", true,
                   "%s is no sequence of moof and mdat", e->uri);
         return;
     }
     if (g && e->part < CHECK_PARTS_MAX) g->boxes[e->part] = f;
-    lint_fragment(&w->lint, e->uri, &f, w->init.tracks[0].timescale,
-                  e->listed_us, -1, e->independent);
+    lint_fragment(&w->lint, e->uri, &f, init->tracks[0].timescale, e->listed_us,
+                  -1, e->independent);
 }
 
 static void on_part(const struct fetch_answer *a, void *arg)
@@ -230,6 +262,7 @@ static void follow_part(struct watch *w, const struct m3u8 *p,
         !(e = errand(w, s->msn, i)))
         return;
     g->asked[i] = true;
+    e->map = g->map;
     e->listed_us = part->duration_us;
     e->independent = part->independent;
     ask_for(e, part->uri, on_part);
@@ -264,6 +297,10 @@ static void follow_segment(struct watch *w, const struct m3u8 *p,
 
     if (!g || g->asked_whole) return;
     g->discontinuity = s->discontinuity;
+    follow_map(w, s->map);
+    /* Parts that come before their init are not read: rare, and the next
+     * segment's are. */
+    g->map = find_map(w, s->map);
     if (s->part_count <= CHECK_PARTS_MAX)
         for (int i = 0; i < s->part_count; i++)
             follow_part(w, p, s, g, i);
@@ -274,6 +311,7 @@ static void follow_segment(struct watch *w, const struct m3u8 *p,
         s->part_count && s->part_count <= CHECK_PARTS_MAX ? s->part_count : -1;
     if (g->got == g->part_count) check_order(w, g);
     e->listed_us = s->duration_us;
+    e->map = g->map;
     ask_for(e, s->uri, on_segment);
 }
 
@@ -281,7 +319,6 @@ void media_follow(struct watch *w, const struct m3u8 *p)
 {
     int64_t far_us = 4 * p->target_duration_s * 1000000, left = p->duration_us;
 
-    follow_map(w, p);
     for (int i = 0; i < p->segment_count; i++) {
         const struct m3u8_segment *s = &p->segments[i];
 

@@ -17,6 +17,7 @@ enum {
     CHECK_FINDINGS_MAX = 256,
     CHECK_PIECES_MAX = 64, /* segments being put together */
     CHECK_PARTS_MAX = 64,  /* of one of them */
+    CHECK_MAPS_MAX = 8,    /* inits remembered */
 };
 
 struct finding {
@@ -50,6 +51,7 @@ struct piece {
     struct boxes_fragment boxes[CHECK_PARTS_MAX];
     bool asked[CHECK_PARTS_MAX];
     bool discontinuity, asked_whole, checked;
+    int map; /* of watch.maps; -1: none */
 };
 
 struct watch {
@@ -58,12 +60,16 @@ struct watch {
     struct lint lint;
     struct m3u8 *last;  /* newest full or delta list */
     struct m3u8 *first; /* newest full list */
-    char map[FETCH_URL_MAX];
-    struct boxes_init init;
-    bool has_init;
+    struct map_seen {
+        char uri[128];
+        struct boxes_init init;
+        bool there;
+    } maps[CHECK_MAPS_MAX]; /* a ring */
+    int map_count;
     struct piece pieces[CHECK_PIECES_MAX];
     int64_t end_dts; /* of the last segment whose parts were checked */
     uint64_t end_msn;
+    int end_map;
     int64_t asked_at;
     uint64_t asked_msn;
     int64_t asked_part; /* -1: none */
