@@ -289,6 +289,13 @@ static void follow_hint(struct watch *w, const struct m3u8 *p)
     }
 }
 
+static bool has_gap(const struct m3u8 *p, const struct m3u8_segment *s)
+{
+    for (int i = 0; i < s->part_count; i++)
+        if (p->parts[s->first_part + i].gap) return true;
+    return false;
+}
+
 static void follow_segment(struct watch *w, const struct m3u8 *p,
                            const struct m3u8_segment *s)
 {
@@ -310,7 +317,7 @@ static void follow_segment(struct watch *w, const struct m3u8 *p,
     g->part_count =
         s->part_count && s->part_count <= CHECK_PARTS_MAX ? s->part_count : -1;
     if (g->got == g->part_count) check_order(w, g);
-    e->listed_us = s->duration_us;
+    e->listed_us = has_gap(p, s) ? -1 : s->duration_us;
     e->map = g->map;
     ask_for(e, s->uri, on_segment);
 }

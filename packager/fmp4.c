@@ -625,3 +625,27 @@ int fmp4_clean_avc(struct slice *out, int max, int *count,
     if (!err) err = add_range(out, max, count, payload, kept_from, at);
     return !err && at != end ? ERR_SYNTAX : err;
 }
+
+/* --- silence -------------------------------------------------------------- */
+
+/* A raw_data_block whose one element has no scale factor bands, and an Opus
+ * packet of 20 ms without energy (RFC 6716 §3.1, CELT full band). */
+struct slice fmp4_silence(const struct track *t)
+{
+    static const uint8_t mono[] = {0x00, 0xc8, 0x00, 0x80, 0x23, 0x80};
+    static const uint8_t stereo[] = {0x21, 0x00, 0x49, 0x90, 0x02,
+                                     0x19, 0x00, 0x23, 0x80};
+    static const uint8_t opus[] = {0xf8, 0xff, 0xfe};
+    const struct track_info *info = track_info(t);
+    struct slice c = track_config(t);
+    struct aac_config aac;
+
+    if (info->codec == CODEC_OPUS)
+        return (struct slice){NULL, opus, sizeof opus};
+    if (info->codec != CODEC_AAC || aac_config_parse(&aac, c.data, c.len) ||
+        aac.object_type != AAC_LC || aac.sbr)
+        return (struct slice){0};
+    if (aac.channels == 1) return (struct slice){NULL, mono, sizeof mono};
+    if (aac.channels == 2) return (struct slice){NULL, stereo, sizeof stereo};
+    return (struct slice){0};
+}

@@ -55,4 +55,8 @@ void fmp4_chunk_head(struct builder *b, const struct fmp4_chunk *c);
 int fmp4_clean_avc(struct slice *out, int max, int *count,
                    const struct slice *payload);
 
+/* One access unit of silence for t, as static bytes; empty where none is
+ * known (more than two channels, HE-AAC). */
+struct slice fmp4_silence(const struct track *t);
+
 #endif

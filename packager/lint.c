@@ -454,7 +454,7 @@ void lint_fragment(struct lint *l, const char *uri,
     MUST(f->sample_bytes <= f->mdat_bytes, "MDAT", "3.1.2",
          "%s: samples of %zu bytes in an mdat of %zu", uri, f->sample_bytes,
          f->mdat_bytes);
-    if (listed_us >= 0)
+    if (listed_us >= 0 && f->contiguous)
         MUST(off < 0.001 && off > -0.001, "DURATION", "AAS 8.1",
              "%s lasts %.6f, the list says %.6f", uri, lasts, s_of(listed_us));
     if (expected_dts >= 0 && f->has_tfdt)

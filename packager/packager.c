@@ -49,7 +49,7 @@ struct packager {
     uint32_t listed;
     bool publish_due; /* waited long enough for the slow ones */
     struct timer drain, publish;
-    struct metric *parts, *missed, *dropped;
+    struct metric *parts, *missed, *dropped, *silent;
 };
 
 /* --- telling -------------------------------------------------------------- */
@@ -197,10 +197,12 @@ static void check_lags(struct packager *p)
 static void feed(struct packager *p, struct lane *l, const struct frame *f)
 {
     struct rendition *r = l->rendition;
-    uint64_t parts = r->part_count, dropped = r->dropped;
+    uint64_t parts = r->part_count, dropped = r->dropped, silent = r->silent;
 
     rendition_feed(r, f);
     if (r->dropped != dropped) metric_add(p->dropped, 1);
+    if (r->silent != silent)
+        metric_add(p->silent, (int64_t)(r->silent - silent));
     if (l->dead && rendition_is_open(r)) {
         l->dead = false;
         log_info("packager", "rendition_back",
@@ -431,6 +433,9 @@ static void find_metrics(struct packager *p)
     p->dropped = metrics_counter(p->conf.metrics,
                                  "lectern_packager_dropped_frames_total",
                                  "Frames that could not be packaged.", labels);
+    p->silent =
+        metrics_counter(p->conf.metrics, "lectern_packager_silent_frames_total",
+                        "Lost audio filled with silence.", labels);
 }
 
 int packager_create(struct packager **out, struct bus *bus,

@@ -6,6 +6,8 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 
+#define SILENCE_MOST_US 10000000LL
+
 /* A chunk's head: boxes and at most 16 bytes per sample. */
 enum { HEAD_BYTES_MAX = 512 + PART_SAMPLES_MAX * 16 };
 
@@ -387,7 +389,7 @@ static int make_way(struct rendition *r, const struct frame *f,
     return err;
 }
 
-void rendition_feed(struct rendition *r, const struct frame *f)
+static void feed_one(struct rendition *r, const struct frame *f)
 {
     struct segmenter_frame sf = {f->dts, f->pts, f->duration,
                                  f->flags & FRAME_KEY};
@@ -422,4 +424,30 @@ void rendition_feed(struct rendition *r, const struct frame *f)
     if (!step.close_after) return;
     publish_part(r, segmenter_ends_soon(&r->segmenter) ? FOLLOW_SEGMENT_SOON
                                                        : FOLLOW_PART);
+}
+
+/* Lost audio is filled up with silence: a player that meets a hole in it
+ * stops. */
+static void fill_hole(struct rendition *r, const struct frame *f)
+{
+    struct segmenter_frame sf = {f->dts, f->pts, f->duration, true};
+    int64_t hole = segmenter_hole(&r->segmenter, &sf), d = f->duration;
+    struct frame quiet = *f;
+
+    if (d <= 0 || hole < d || r->pending || !r->track) return;
+    if (hole > SILENCE_MOST_US * r->segmenter.conf.timescale / 1000000) return;
+    quiet.payload = fmp4_silence(r->track);
+    if (!quiet.payload.len) return;
+    for (quiet.dts = r->segmenter.next_dts; f->dts - quiet.dts >= d;
+         quiet.dts += d) {
+        quiet.pts = quiet.dts;
+        feed_one(r, &quiet);
+        r->silent++;
+    }
+}
+
+void rendition_feed(struct rendition *r, const struct frame *f)
+{
+    if (r->segmenter.started && !r->segmenter.conf.video) fill_hole(r, f);
+    feed_one(r, f);
 }

@@ -41,14 +41,14 @@ struct rendition {
     struct track *track;   /* of the open segment */
     struct track *pending; /* from the next segment on */
     struct segmenter segmenter;
-    bool known;                   /* told to the store */
-    bool is_closed;               /* the newest segment's last part said so */
-    uint32_t init;                /* newest init's number; 0: none */
-    uint32_t sequence;            /* of chunks */
-    uint64_t last_msn;            /* newest begun or missed; 0: none */
-    int64_t end_us;               /* of its media, on the stream's timeline */
-    int64_t begun_us;             /* media made since it last started */
-    uint64_t part_count, dropped; /* for metrics */
+    bool known;        /* told to the store */
+    bool is_closed;    /* the newest segment's last part said so */
+    uint32_t init;     /* newest init's number; 0: none */
+    uint32_t sequence; /* of chunks */
+    uint64_t last_msn; /* newest begun or missed; 0: none */
+    int64_t end_us;    /* of its media, on the stream's timeline */
+    int64_t begun_us;  /* media made since it last started */
+    uint64_t part_count, dropped, silent; /* for metrics */
 
     /* The open segment's next part. */
     struct store_head head;

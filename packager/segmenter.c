@@ -117,10 +117,11 @@ static bool may_open(const struct segmenter *s, const struct segmenter_frame *f,
     return f->key && (s->started || late <= slack);
 }
 
-/* Brings the file's timeline to f: first by the last unpublished sample, then,
- * over holes longer than a part, by parts that are missing. */
+/* Brings the file's timeline to f: by the last unpublished sample, and where
+ * that is not enough and must be (see segmenter.h), by parts that are
+ * missing. */
 static void bridge(struct segmenter *s, const struct segmenter_frame *f,
-                   int64_t slack, struct segmenter_step *out)
+                   int64_t slack, bool opens, struct segmenter_step *out)
 {
     int64_t off = f->dts - s->next_dts;
 
@@ -135,6 +136,7 @@ static void bridge(struct segmenter *s, const struct segmenter_frame *f,
         if (off > slack) out->close_part = true;
     }
     if (off < s->part_ticks - 1) return;
+    if (!opens && off < SEGMENTER_HOLE_US * s->conf.timescale / 1000000) return;
     /* Missing parts have the target's own length, not the grace. */
     out->gap_ticks = s->part_ticks - 1;
     int64_t n = off / out->gap_ticks;
@@ -219,7 +221,8 @@ void segmenter_feed(struct segmenter *s, const struct segmenter_frame *f,
         out->drop = true;
         return;
     }
-    if (s->started && !(opens && m->discontinuity)) bridge(s, f, slack, out);
+    if (s->started && !(opens && m->discontinuity))
+        bridge(s, f, slack, opens, out);
     if (opens) {
         open_segment(s, f, m, out);
     } else if (s->open_samples && !out->close_part && is_full(s, d)) {
@@ -231,6 +234,16 @@ void segmenter_feed(struct segmenter *s, const struct segmenter_frame *f,
     }
     if (out->close_part || out->gaps) s->open_samples = 0;
     take_frame(s, f, d, slack, out);
+}
+
+int64_t segmenter_hole(const struct segmenter *s,
+                       const struct segmenter_frame *f)
+{
+    const struct mark *m = find_due(s, f->pts, 0);
+
+    if (!s->started || (m && m->discontinuity) || f->dts < s->next_dts)
+        return 0;
+    return f->dts - s->next_dts;
 }
 
 void segmenter_stop(struct segmenter *s, uint64_t skip_to)

@@ -15,6 +15,13 @@
  * while it is under a quarter of a frame, else into the last sample that is
  * not yet published. So pts stay exact, durations add up without a gap, and a
  * part can close at its last frame without waiting for the next.
+ *
+ * Over a hole in the frames (lost ones, a source of uneven cadence) decode
+ * times stay without a hole too, or browsers drop everything up to the next
+ * keyframe: the frames behind it last up to a part each until their decode
+ * times are true again, while their pts say when they are shown. What is left
+ * of that at the next boundary, and holes past SEGMENTER_HOLE_US, become
+ * missing parts. (Holes in audio are filled before: see segmenter_hole().)
  * Spec: RFC 8216bis §4.4.4.9 (a part lasts 0.85 .. 1 PART-TARGET). */
 #ifndef PACKAGER_SEGMENTER_H
 #define PACKAGER_SEGMENTER_H
@@ -26,6 +33,7 @@
 /* The newest boundaries of a stream, shared by the segmenters of all its
  * renditions. */
 enum { MARK_LOG_MAX = 128, SEGMENTER_GAPS_MAX = 64 };
+#define SEGMENTER_HOLE_US 3000000LL
 struct mark_log {
     struct mark marks[MARK_LOG_MAX];
     uint32_t breaks[MARK_LOG_MAX]; /* discontinuities up to and with it */
@@ -89,6 +97,10 @@ void segmenter_init(struct segmenter *s, const struct segmenter_conf *conf,
                     const struct mark_log *marks);
 void segmenter_feed(struct segmenter *s, const struct segmenter_frame *f,
                     struct segmenter_step *out);
+/* Ticks between the end of the open segment's media and f; 0 when nothing is
+ * open or a discontinuity lies there. */
+int64_t segmenter_hole(const struct segmenter *s,
+                       const struct segmenter_frame *f);
 /* Ends the open segment (the caller closes part and segment): what follows
  * waits for a mark of skip_to or later. */
 void segmenter_stop(struct segmenter *s, uint64_t skip_to);

@@ -440,16 +440,48 @@ static void test_new_config_needs_new_init(void **state)
                         "avc1.4d401e");
 }
 
-static void test_lost_frames_are_gap_parts(void **state)
+/* Decode times go on without a hole, shown times are true. */
+static void test_lost_video_is_stretched_over(void **state)
 {
     struct sim *s = *state;
 
     begin(s);
     run_for(s, 8500000);
-    s->video_us += 1000000; /* a second of video is lost inside a segment */
+    s->video_us += 1000000; /* a second is lost inside a segment */
     run_for(s, 20000000);
-    assert_in_range(s->seen[0].gaps, 3, 5);
+    no_gaps(s);
+    for (int i = 0; i < 40; i++) { /* and again, at any place */
+        s->video_us += 130000 + i * 8000;
+        if (s->next_mark_us < s->video_us) s->next_mark_us = s->video_us;
+        run_for(s, 1900000);
+    }
+}
+
+static void test_a_long_hole_is_missing_parts(void **state)
+{
+    struct sim *s = *state;
+
+    begin(s);
+    run_for(s, 8100000);
+    s->gop_us = 8000000;
+    s->video_us += 1700000; /* what is lost reaches the boundary … */
+    s->next_mark_us = s->video_us;
+    run_for(s, 7000000);
+    assert_in_range(s->seen[0].gaps, 6, 9);
     assert_int_equal(s->seen[2].gaps, 0);
+}
+
+static void test_lost_audio_is_silence(void **state)
+{
+    struct sim *s = *state;
+
+    begin(s);
+    run_for(s, 8500000);
+    s->audio_frames += 30;
+    s->audio_us = s->audio_frames * 1024 * 1000000 / s->rate;
+    run_for(s, 20000000);
+    no_gaps(s);
+    assert_in_range(s->seen[2].parts, 152, 160);
 }
 
 static void test_rung_dies_and_comes_back(void **state)
@@ -515,7 +547,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(test_random_boundaries, make, end),
     cmocka_unit_test_setup_teardown(test_publisher_comes_back, make, end),
     cmocka_unit_test_setup_teardown(test_new_config_needs_new_init, make, end),
-    cmocka_unit_test_setup_teardown(test_lost_frames_are_gap_parts, make, end),
+    cmocka_unit_test_setup_teardown(test_lost_video_is_stretched_over, make,
+                                    end),
+    cmocka_unit_test_setup_teardown(test_a_long_hole_is_missing_parts, make,
+                                    end),
+    cmocka_unit_test_setup_teardown(test_lost_audio_is_silence, make, end),
     cmocka_unit_test_setup_teardown(test_rung_dies_and_comes_back, make, end),
     cmocka_unit_test_setup_teardown(test_rung_comes_late, make, end),
     cmocka_unit_test_setup_teardown(test_shed_rung_leaves_the_list, make, end),
