@@ -17,6 +17,7 @@ enum {
     LAG_SPAN_US = 5000000,
     LAG_MOST_US = 4000000,
     SILENCE_US = 3000000,
+    POISON_US = 2000000, /* who dies younger may have died of what it was fed */
     SPARE_LEAST_US = 60000000, /* in time for so long: a shed rung may return */
     SPARE_MOST_US = 960000000, /* doubling with every shed */
     JUMP_TICKS = 90000,
@@ -44,7 +45,7 @@ struct rungs {
     int64_t newest[RUNG_SLOTS]; /* pts of what a rung gave last */
     bool begun[RUNG_SLOTS];
     /* instants; 0: not the case */
-    int64_t fed_at, marked_at, heard_at, late_since;
+    int64_t up_at, fed_at, marked_at, heard_at, late_since;
     bool dying; /* a kill is on its way */
     int away;   /* rungs shed and not asked back */
     int64_t spare_at, spare_us;
@@ -221,6 +222,7 @@ static void on_child_up(void *arg)
 
     r->heard_at = r->marked_at = r->late_since = 0;
     r->dying = false;
+    r->up_at = loop_now(r->conf.loop);
     send_record(r, &hello);
     send_track(r, r->video);
     send_track(r, r->audio);
@@ -244,6 +246,7 @@ static void on_child_down(const char *why, void *arg)
     struct rungs *r = arg;
 
     metric_add(r->restarts, 1);
+    if (loop_now(r->conf.loop) - r->up_at < POISON_US) forget_gop(r);
     r->heard_at = r->marked_at = r->late_since = 0;
     memset(r->begun, 0, sizeof r->begun);
     log_warn("transcode", "child_lost", log_s("channel", r->conf.channel),

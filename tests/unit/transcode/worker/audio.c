@@ -191,6 +191,46 @@ static void test_aac_and_opus_at_48_khz(void **state)
     clean_up();
 }
 
+/* WebRTC's Opus becomes AAC for HLS: fed with what the last job made. */
+static void test_opus_to_aac(void **state)
+{
+    static struct wire_record opus[GOT_MAX];
+    struct track *t = NULL;
+    int n = 0, err = ERR_NOTFOUND;
+
+    (void)state;
+    begin();
+    ask(81, CODEC_OPUS, 2);
+    for (int i = 0; i < PACKETS; i++)
+        feed(i, i * 1024);
+    finish();
+    n = rig.count;
+    memcpy(opus, rig.got, (size_t)n * sizeof *opus);
+    rig.count = 0;
+    clean_up();
+    begin();
+    for (int i = 0; i < n; i++) {
+        if (opus[i].type != WIRE_TRACK) continue;
+        opus[i].v.track.id = 2;
+        err = wire_to_track(&opus[i], &t);
+        if (!err) err = audio_source(rig.audio, t);
+        track_unref(&t);
+    }
+    assert_int_equal(err, 0);
+    ask(80, CODEC_AAC, 2);
+    for (int i = 0; i < n; i++) {
+        struct frame *f = &opus[i].v.frame;
+        if (opus[i].type != WIRE_FRAME) continue;
+        f->captured_at = 5000;
+        audio_feed(rig.audio, f, &opus[i].payload);
+    }
+    finish();
+    assert_in_range(check_line(80, 1024, -2000, 0), 90, 100);
+    clean_up();
+    for (int i = 0; i < n; i++)
+        wire_record_release(&opus[i]);
+}
+
 /* Times that wobble by ms are smoothed; a hole is filled with silence. */
 static void test_wobble_and_holes(void **state)
 {
@@ -210,6 +250,7 @@ static void test_wobble_and_holes(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_aac_and_opus_at_48_khz),
+    cmocka_unit_test(test_opus_to_aac),
     cmocka_unit_test(test_wobble_and_holes),
 };
 HARNESS_MAIN(tests)
