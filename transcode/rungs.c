@@ -15,7 +15,7 @@ enum {
     LAG_US = 300000,
     LAG_FRAMES = 8, /* slow cadences reorder for longer */
     LAG_SPAN_US = 5000000,
-    LAG_MOST_US = 4000000,
+    LAG_MOST_US = 2500000, /* players give up on a rung soon after */
     SILENCE_US = 3000000,
     POISON_US = 2000000, /* who dies younger may have died of what it was fed */
     SPARE_LEAST_US = 60000000, /* in time for so long: a shed rung may return */
@@ -381,7 +381,7 @@ static void watch(struct rungs *r, int64_t now)
         shed(r, dearest->info.id, "this machine cannot hold it in real time");
     if (!hopeless || !r->child) return;
     r->dying = true;
-    child_kill(r->child, "fell 4 s behind");
+    child_kill(r->child, "fell 2.5 s behind");
 }
 
 static void on_tick(void *arg)

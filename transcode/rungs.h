@@ -6,7 +6,7 @@
  * can begin at the next mark; until then it makes nothing.
  * Policies: a full queue drops source frames to the next keyframe; a rung
  * over 0.3 s (or 8 frames) behind for 5 s costs the dearest rung its place;
- * over 4 s behind, or 3 s of silence while frames flow, costs the child its
+ * over 2.5 s behind, or 3 s of silence while frames flow, costs the child its
  * life. After a minute in time a shed rung is asked back; after each shed that
  * takes twice as long. Ingest never waits. */
 #ifndef TRANSCODE_RUNGS_H
