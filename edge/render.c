@@ -116,13 +116,16 @@ static struct response *text_response(const struct slice *body, bool gzip,
 static struct response *form_response(struct edge *e, struct form *f, bool gzip,
                                       bool blocking, const char *cache_control)
 {
-    struct response **r = &f->responses[gzip][blocking];
-    bool plain = !gzip;
+    struct response *made = f->responses[gzip][blocking];
+    bool packed = gzip;
 
-    if (*r) return *r;
-    if (gzip && !f->packed.data && pack(e, &f->plain, &f->packed)) plain = true;
-    *r = text_response(plain ? &f->plain : &f->packed, !plain, cache_control);
-    return *r;
+    if (made) return made;
+    if (gzip && !f->packed.data && pack(e, &f->plain, &f->packed))
+        packed = false;
+    made =
+        text_response(packed ? &f->packed : &f->plain, packed, cache_control);
+    f->responses[gzip][blocking] = made;
+    return made;
 }
 
 /* The rendition's or multivariant's cache, empty if its text is of an older

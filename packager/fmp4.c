@@ -415,8 +415,9 @@ static int av1_codec(char *out, const struct slice *c)
 {
     if (c->len < 4) return ERR_SYNTAX;
     unsigned depth = c->data[2] & 0x40 ? (c->data[2] & 0x20 ? 12 : 10) : 8;
-    snprintf(out, FMP4_CODEC_TEXT, "av01.%u.%02u%c.%02u", c->data[1] >> 5,
-             c->data[1] & 0x1Fu, c->data[2] & 0x80 ? 'H' : 'M', depth);
+    snprintf(out, FMP4_CODEC_TEXT, "av01.%u.%02u%c.%02u",
+             (unsigned)c->data[1] >> 5, c->data[1] & 0x1Fu,
+             c->data[2] & 0x80 ? 'H' : 'M', depth);
     return 0;
 }
 
