@@ -30,11 +30,14 @@ export async function listLive(signal) {
 /**
  * One channel; an unknown one reads as offline.
  * @param {string} name
- * @param {{wait?: number, signal?: AbortSignal}} [how]
+ * @param {{wait?: number, known?: string, signal?: AbortSignal}} [how] with
+ *     `wait`, the answer comes when the state is no longer `known`, or after
+ *     so many seconds
  * @returns {Promise<Channel>}
  */
-export async function channelState(name, { wait = 0, signal } = {}) {
-    const query = wait > 0 ? `?wait=${wait}` : "";
+export async function channelState(name, how = {}) {
+    const { wait = 0, known = "", signal } = how;
+    const query = wait > 0 ? `?wait=${wait}&state=${known}` : "";
     const url = `/api/live/${encodeURIComponent(name)}${query}`;
     const answer = await fetch(url, { signal, cache: "no-store" });
     if (answer.status === 404) return { channel: name, state: "offline" };
@@ -81,7 +84,8 @@ export class ChannelWatch {
             const signal = this.#abort.signal;
             let channel = null;
             try {
-                channel = await channelState(this.#name, { wait, signal });
+                channel = await channelState(this.#name,
+                    { wait, known: last, signal });
             } catch {
                 /* out of reach, or nudged */
             }
@@ -99,7 +103,7 @@ export class ChannelWatch {
             if (held || news) this.#pause = PAUSE_MIN;
             if (!channel || (!held && wait > 0)) await this.#rest();
             last = channel?.state ?? "";
-            wait = WAIT;
+            wait = channel ? WAIT : 0;
         }
     }
 
