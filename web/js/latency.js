@@ -47,8 +47,10 @@ const EDGES = 24;
 const SPARE = 0.08;
 /** Media times this near are one. */
 const EPSILON = 0.02;
-/** The target never grows past this above the hold-back. */
-const MARGIN_MAX = 4;
+/** What comes later than this is an outage, and no hold-back is for that. */
+const LATE_MAX = 2;
+/** Of the deliveries in the window, so many are waited for. */
+const PUNCTUAL = 0.9;
 
 /** @typedef {"idle" | "hold" | "catch" | "slow" | "jump"} ControlState */
 
@@ -68,6 +70,9 @@ export class LatencyControl {
     #part = 0.2;
     /** @type {number[]} */
     #offsets = [];
+    /** Playlists, behind the line of their time.
+     *  @type {number[]} */
+    #late = [];
     /** From the announcement of media to its place in the buffer.
      *  @type {number[]} */
     #trips = [];
@@ -98,6 +103,7 @@ export class LatencyControl {
     /** A new timeline, or a new start: nothing learnt before holds. */
     reset() {
         this.#offsets = [];
+        this.#late = [];
         this.#trips = [];
         this.#edges = [];
         this.#count = 0;
@@ -115,8 +121,10 @@ export class LatencyControl {
     published(edge, now) {
         if (!Number.isFinite(edge)) return;
         push(this.#edges, { edge, at: now }, EDGES);
-        if (++this.#count === WARM) this.#offsets.splice(0, WARM - 2);
-        push(this.#offsets, now - edge, LATE_SAMPLES);
+        push(this.#offsets, now - edge, LINE_SAMPLES);
+        const late = now - edge - this.#line;
+        if (++this.#count > WARM && late < LATE_MAX)
+            push(this.#late, late, LATE_SAMPLES);
     }
 
     /**
@@ -127,24 +135,28 @@ export class LatencyControl {
     delivered(end, now) {
         const i = this.#edges.findIndex(({ edge }) => edge > end - EPSILON);
         /* What the first playlist listed is filled in, not delivered live. */
-        if (i > 0 && this.#count > WARM)
-            push(this.#trips, now - this.#edges[i].at, LATE_SAMPLES);
+        if (i <= 0 || this.#count <= WARM) return;
+        const trip = now - this.#edges[i].at;
+        if (trip < LATE_MAX) push(this.#trips, trip, LATE_SAMPLES);
+    }
+
+    /** The picture stands still, say so at each tick: what is skipped now, nobody was watching. */
+    stalled() {
+        this.#fresh = true;
     }
 
     /** Where playback should be, behind the live line. */
     get target() {
-        if (this.#trips.length < LATE_SAMPLES / 2) return this.#holdBack;
-        const late = quantile(this.#offsets, 0.95) - this.#line;
-        const trip = quantile(this.#trips, 0.95);
-        return Math.min(
-            Math.max(this.#holdBack, late + trip + this.#part + SPARE),
-            this.#holdBack + MARGIN_MAX,
-        );
+        const known = Math.min(this.#late.length, this.#trips.length);
+        if (known < LATE_SAMPLES / 2) return this.#holdBack;
+        const late = quantile(this.#late, PUNCTUAL);
+        const trip = quantile(this.#trips, PUNCTUAL);
+        return Math.max(this.#holdBack, late + trip + this.#part + SPARE);
     }
 
     /** now - media time of the live line. */
     get #line() {
-        return quantile(this.#offsets.slice(-LINE_SAMPLES), 0.5);
+        return quantile(this.#offsets, 0.5);
     }
 
     /**
@@ -202,7 +214,7 @@ export class LatencyControl {
     #jump(error, position, bufferEnd) {
         const to = position + error;
         const there = bufferEnd - to > this.#part / 2;
-        /* The start has shown nothing yet: a jump costs nobody anything. */
+        /* At the start, and after a stall, a jump costs nobody anything. */
         const limit = this.#fresh ? 3 * CATCH_IN : JUMP;
         if (error > limit && there) return to;
         return error > JUMP_UNBUFFERED ? to : null;

@@ -275,6 +275,7 @@ export class LlHls extends EventTarget {
         }
         if (this.#state === "stalled" && this.#lastMoveAt === now)
             this.#move("playing");
+        if (this.#state === "stalled") this.#control.stalled();
         const decision = this.#control.tick({
             now: now / 1000,
             position: video.currentTime,
