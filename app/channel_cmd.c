@@ -53,7 +53,7 @@ static void make_urls(struct urls *u, const struct settings *s,
 void channel_print_urls(const struct settings *s, const char *name,
                         const char *key)
 {
-    struct urls u;
+    struct urls u = {0};
 
     make_urls(&u, s, name);
     printf("channel     %s\n", name);
@@ -67,7 +67,7 @@ void channel_print_urls(const struct settings *s, const char *name,
 static void print_json(const struct settings *s, const struct channel *c,
                        const char *key)
 {
-    struct urls u;
+    struct urls u = {0};
     json_t *o;
 
     make_urls(&u, s, c->name);

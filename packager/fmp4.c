@@ -406,8 +406,9 @@ static int hevc_codec(char *out, const struct slice *c)
     if (c->len < 13) return ERR_SYNTAX;
     for (int i = 0; i < 32; i++)
         compat |= (uint32_t)(c->data[2 + i / 8] >> (7 - i % 8) & 1) << i;
-    snprintf(out, FMP4_CODEC_TEXT, "hvc1.%u.%X.%c%u.B0", c->data[1] & 0x1Fu,
-             (unsigned)compat, c->data[1] & 0x20 ? 'H' : 'L', c->data[12]);
+    snprintf(out, FMP4_CODEC_TEXT, "hvc1.%u.%X.%c%u.B0",
+             (unsigned)(c->data[1] & 0x1F), (unsigned)compat,
+             c->data[1] & 0x20 ? 'H' : 'L', c->data[12]);
     return 0;
 }
 
@@ -416,7 +417,7 @@ static int av1_codec(char *out, const struct slice *c)
     if (c->len < 4) return ERR_SYNTAX;
     unsigned depth = c->data[2] & 0x40 ? (c->data[2] & 0x20 ? 12 : 10) : 8;
     snprintf(out, FMP4_CODEC_TEXT, "av01.%u.%02u%c.%02u",
-             (unsigned)c->data[1] >> 5, c->data[1] & 0x1Fu,
+             (unsigned)(c->data[1] >> 5), (unsigned)(c->data[1] & 0x1F),
              c->data[2] & 0x80 ? 'H' : 'M', depth);
     return 0;
 }
