@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "app/check_priv.h"
 #include "core/base/clock.h"
@@ -274,6 +275,13 @@ static void print_json(const struct check *c)
 
 /* --- run ------------------------------------------------------------------ */
 
+static void sleep_until(int64_t at)
+{
+    int64_t left = at - clock_mono_us();
+
+    if (left > 0) usleep((useconds_t)left);
+}
+
 static int run(struct check *c)
 {
     if (fetch_start(c->fetcher, c->url, NULL, true, on_multivariant, c))
@@ -285,6 +293,14 @@ static int run(struct check *c)
     c->until = clock_mono_us() + c->seconds * 1000000LL;
     for (int i = 0; i < c->watch_count; i++)
         watch_start(c->watches[i]);
+    while (clock_mono_us() < c->until && !c->failed) {
+        int64_t next = clock_mono_us() + 1000000;
+
+        fetcher_run(c->fetcher, next);
+        if (!fetcher_running(c->fetcher)) sleep_until(next);
+        for (int i = 0; i < c->watch_count; i++)
+            watch_poll(c->watches[i]);
+    }
     /* What was asked near the end may still be on its way. */
     fetcher_run(c->fetcher, c->until + 2000000);
     check_bandwidth(c);
@@ -344,7 +360,7 @@ int check_main(int argc, char **argv)
         status = run(c) || c->failed || count_broken(c);
         if (c->json)
             print_json(c);
-        else
+        else if (c->watch_count)
             print_text(c);
     }
     fetcher_free(&c->fetcher);

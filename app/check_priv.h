@@ -93,6 +93,8 @@ int watch_create(struct watch **out, struct check *c, const char *name,
 void watch_free(struct watch **w);
 /* Asks for the list, the forbidden directives, then reloads till the end. */
 void watch_start(struct watch *w);
+/* Once a second: reads lists that cannot be waited for again. */
+void watch_poll(struct watch *w);
 
 /* --- check_media.c --- */
 /* A new list: fetches what is new in it. */

@@ -149,6 +149,20 @@ static void reload(struct watch *w)
     check_get(w, url, true, on_reload, w);
 }
 
+static void on_poll(const struct fetch_answer *a, void *arg)
+{
+    struct watch *w = arg;
+    struct m3u8 *p = a->err || a->status != 200 ? NULL : parse(w, a);
+
+    if (p) take_list(w, p);
+}
+
+void watch_poll(struct watch *w)
+{
+    if (!w->last || w->last->can_block || w->last->ended) return;
+    check_get(w, w->url, true, on_poll, w);
+}
+
 /* --- what must be refused ------------------------------------------------- */
 
 static void expect(const struct fetch_answer *a, struct watch *w, int status,
@@ -263,6 +277,9 @@ static void on_first(const struct fetch_answer *a, void *arg)
         lint_tell(&w->lint, "EMPTY", "6.2.2", true, "no segment in the list");
         return;
     }
+    if (!p->part_inf_count && !p->ended)
+        lint_tell(&w->lint, "LOW_LATENCY", "B.1", true,
+                  "no parts: this is plain HLS");
     ask_forbidden(w);
     reload(w);
 }
