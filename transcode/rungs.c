@@ -285,7 +285,7 @@ static void shed(struct rungs *r, uint8_t id, const char *reason)
 {
     metric_add(r->shed, 1);
     r->away++;
-    r->spare_us = r->spare_us ? r->spare_us * 2 : SPARE_LEAST_US;
+    r->spare_us = r->spare_us ? r->spare_us * 2 : r->conf.spare_us;
     if (r->spare_us > SPARE_MOST_US) r->spare_us = SPARE_MOST_US;
     r->spare_at = loop_now(r->conf.loop) + r->spare_us;
     r->events.on_shed(id, reason, r->events.arg);
@@ -455,6 +455,7 @@ int rungs_create(struct rungs **out, const struct rungs_conf *conf,
     if (!r) return ERR_NOMEM;
     r->conf = *conf;
     r->events = *events;
+    if (!r->conf.spare_us) r->conf.spare_us = SPARE_LEAST_US;
     r->last_mark.pts = INT64_MIN;
     metric_label(label, sizeof label, "channel", conf->channel);
     r->restarts = metrics_counter(m, "lectern_transcode_restarts_total",

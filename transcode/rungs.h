@@ -35,6 +35,7 @@ struct rungs_conf {
     const char *worker_path;
     const char *channel; /* for logs and labels; borrowed while it lives */
     bool hardware;
+    int64_t spare_us;        /* 0: a minute */
     struct metrics *metrics; /* may be NULL */
 };
 

@@ -103,6 +103,7 @@ static int begin(struct transcode *t)
                                     .worker_path = t->worker_path,
                                     .channel = transcode_channel(t),
                                     .hardware = t->conf.hardware,
+                                    .spare_us = t->conf.spare_us,
                                     .metrics = t->conf.metrics};
     int err = rungs_create(&t->rungs, &conf, &events);
 

@@ -23,8 +23,10 @@ struct transcode_conf {
                                   both */
     uint64_t first_msn;        /* of the first mark */
     const char *worker_path;   /* lectern-transcode; copied */
-    bool opus;     /* also an Opus rendition for WebRTC, outside the plan */
-    bool hardware; /* let the child use what really opens (probe) */
+    bool opus;        /* also an Opus rendition for WebRTC, outside the plan */
+    bool hardware;    /* let the child use what really opens (probe) */
+    int64_t spare_us; /* in time for so long, a shed rung may come back;
+                         0: a minute */
     int64_t hint_gop_us;     /* transcode_gop_us() of last time; 0: unknown */
     struct metrics *metrics; /* may be NULL */
 };

@@ -101,8 +101,10 @@ static const char *worker(void)
 static void begin(enum channel_type type, const char *program)
 {
     struct bus_conf bc = {.channel = "demo", .window_us = 20000000};
-    struct transcode_conf tc = {
-        .type = type, .first_msn = 100, .worker_path = program};
+    struct transcode_conf tc = {.type = type,
+                                .first_msn = 100,
+                                .worker_path = program,
+                                .spare_us = 300000};
 
     memset(&rig, 0, sizeof rig);
     load("tests/data/lecture.wire");
@@ -143,6 +145,17 @@ static bool child_is_up(int64_t want)
 static bool rung_reached(int64_t pts)
 {
     return rig.newest[LADDER_160P] >= pts;
+}
+
+/* A tick of the ladder's, at most. */
+static void give_time(void)
+{
+    struct timer nudge;
+
+    timer_init(&nudge, rig.loop, on_nudge, NULL);
+    timer_set(&nudge, loop_now(rig.loop) + 100000);
+    while (timer_is_set(&nudge))
+        uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
 }
 
 static void give_frame(const struct wire_record *r, uint8_t flags)
@@ -466,7 +479,18 @@ static void test_what_cannot_keep_up_is_shed(void **state)
     assert_int_equal(plan_number(1)->rendition_ids[1], LADDER_AUDIO);
     assert_int_equal(check_rung(LADDER_TOP, &gaps), 230);
     assert_int_equal(gaps, 0);
-    finish(); /* the stopped child is killed after its last second */
+    /* Time to spare: it is asked back, and begins at a mark. */
+    rig.offset = 8 * 90000;
+    for (int i = 0; i < 240 && !has_plans(3); i += 4) {
+        play(i, i + 4, false, 0);
+        give_time();
+    }
+    assert_int_equal(plan_number(2)->rendition_count, 3);
+    assert_true(wait_for(child_is_up, 1));
+    rig.offset = 16 * 90000;
+    play(0, 61, false, 0);
+    assert_true(wait_for(rung_reached, 16 * 90000));
+    finish();
 }
 
 static const struct CMUnitTest tests[] = {
