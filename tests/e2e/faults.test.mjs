@@ -83,3 +83,14 @@ test("the transcoder dies: the picture goes on, a new one comes", async () => {
     assert.equal((await learner.player).state, "live");
     assert.ok(await sameDocument());
 });
+
+test("the server is killed and starts again", async () => {
+    await server.restart("SIGKILL");
+    await lecturer.kill();
+    await learner.becomes("reconnecting");
+    lecturer = new Publisher(server.rtmp());
+    await lecturer.isSending();
+    await learner.becomes("live");
+    await learner.sees(60);
+    assert.ok(await sameDocument());
+});

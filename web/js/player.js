@@ -15,6 +15,8 @@ import { LlHls } from "./llhls.js";
 
 /** A pause of the picture shorter than this is not worth a word, ms. */
 const PATIENCE = 1200;
+/** A server that starts again gives the lecturer so long to return, ms. */
+const RETURN = 40000;
 /** Between attempts to load what the API says is live, ms. */
 const RETRY = 500;
 
@@ -39,6 +41,8 @@ export class Player extends EventTarget {
     /** The viewer has not pressed pause. */
     #wants = true;
     #seenLive = false;
+    /** Since when the API knows of no lecture. */
+    #goneAt = Infinity;
 
     /**
      * @param {HTMLVideoElement} video
@@ -191,14 +195,17 @@ export class Player extends EventTarget {
         clearTimeout(this.#timer);
         const media = this.#media.state;
         const on = isOn(this.#said);
+        if (on) this.#goneAt = Infinity;
+        else if (this.#goneAt === Infinity) this.#goneAt = performance.now();
         if (media === "playing") {
             this.#seenLive = true;
+            this.#goneAt = Infinity;
             this.#become("live");
         } else if (media === "ended") {
             this.#become("ended");
         } else if (this.#said && !on && this.#reachable) {
             if (media === "stalled") this.#media.unload();
-            else this.#become(this.#seenLive ? "ended" : "waiting");
+            else this.#settleGone();
         } else if (media === "stalled" && this.#state === "live") {
             this.#timer = setTimeout(
                 () => this.#become("reconnecting"),
@@ -211,6 +218,24 @@ export class Player extends EventTarget {
         }
         if (media === "absent" && on)
             this.#timer = setTimeout(() => this.#load(), RETRY);
+    }
+
+    /** The API knows of no lecture now. Has there been one, and is it over? A
+     * server that has just started does not know, so its "offline" is not
+     * believed at once. */
+    #settleGone() {
+        if (!this.#seenLive) {
+            this.#become("waiting");
+            return;
+        }
+        const left = this.#goneAt + RETURN - performance.now();
+        if (this.#state === "ended" || this.#said?.state === "ended" ||
+            left <= 0) {
+            this.#become("ended");
+            return;
+        }
+        this.#become("reconnecting");
+        this.#timer = setTimeout(() => this.#settleGone(), left);
     }
 
     /** @param {PlayerState} state */

@@ -1,6 +1,6 @@
 /* tests/e2e/lib/server.mjs — the real server, on ports and a folder of its
  * own. LECTERN_BUILD names another build folder (sanitizers). */
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "./ports.mjs";
@@ -33,22 +33,31 @@ export class Lectern {
             "webrtc.listen": "",
             ...how.set,
         };
-        const { writeFile } = await import("node:fs/promises");
         const config = join(it.dir, "lectern.yaml");
         const { type = "STANDARD", latency = "LOW" } = how;
         await writeFile(config, how.yaml ?? "channels:\n" +
             `  - { name: demo, stream_key: ${KEY}, type: ${type}, ` +
             `latency: ${latency} }\n`);
-        const args = ["serve", "--config", config];
+        it.args = ["serve", "--config", config];
         for (const [key, value] of Object.entries(set))
-            args.push("--set", `${key}=${value}`);
-        it.program = new Program(`${BUILD}/lectern`, args);
-        await until("the server is ready", async () => {
-            if (it.program.ended)
-                throw new Error(it.program.lines.slice(-20).join("\n"));
-            return fetch(`${it.url}/readyz`).then((a) => a.ok, () => false);
-        });
+            it.args.push("--set", `${key}=${value}`);
+        await it.#run();
         return it;
+    }
+
+    async #run() {
+        this.program = new Program(`${BUILD}/lectern`, this.args);
+        await until("the server is ready", async () => {
+            if (this.program.ended)
+                throw new Error(this.program.lines.slice(-20).join("\n"));
+            return fetch(`${this.url}/readyz`).then((a) => a.ok, () => false);
+        });
+    }
+
+    /** Ends it by `signal` and starts it again: same ports, same folder. */
+    async restart(signal = "SIGTERM") {
+        await this.program.stop(signal);
+        await this.#run();
     }
 
     get log() {
