@@ -1,32 +1,40 @@
 #!/bin/sh
-# Runs every unit test program again with its 1st, 2nd, … allocation failing. A test
-# may then fail by assertion, but the code under it must not crash, loop or
-# break a rule of its own.
+# Runs every unit test program again with one allocation failing: each of them
+# where that is quick, else as many, evenly spread, as ALLOC_FAIL_SECONDS (5)
+# allow. A test may then fail by assertion, but the code under it must not
+# crash, loop or break a rule of its own.
 # usage: tests/alloc_fail.sh PROGRAM...
 set -u
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# The n-th for small n is where paths differ; further out every 7th.
-most=${ALLOC_FAIL_MOST:-600}
+budget_ms=$((${ALLOC_FAIL_SECONDS:-5} * 1000))
 passed=0 failed=0
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
 for program; do
-    n=1 last=1 bad=''
-    while [ $n -le "$last" ] && [ $n -le "$most" ]; do
+    from=$(now_ms)
+    LECTERN_ALLOC_FAIL=999999999 timeout 60 "$program" >"$log" 2>&1
+    span=$(($(now_ms) - from + 1))
+    total=$(sed -n 's/^allocations: //p' "$log")
+    total=${total:-0}
+    runs=$((budget_ms / span + 1))
+    stride=$(((total + runs - 1) / runs))
+    [ "$stride" -gt 0 ] || stride=1
+    n=1 bad=''
+    while [ $n -le "$total" ]; do
         LECTERN_ALLOC_FAIL=$n timeout 60 "$program" >"$log" 2>&1
         code=$?
-        if [ $code -ge 124 ] ||
-            grep -qE 'exception|event=invariant|Sanitizer|runtime error' "$log"
+        if [ $code -ge 124 ] || grep -aqE \
+            'exception|event=invariant|Sanitizer|runtime error' "$log"
         then
             bad=$n
             break
         fi
-        seen=$(sed -n 's/^allocations: //p' "$log")
-        [ "${seen:-0}" -gt "$last" ] && last=$seen
-        if [ $n -lt 40 ]; then n=$((n + 1)); else n=$((n + 7)); fi
+        [ $(($(now_ms) - from)) -lt $((budget_ms * 4)) ] || break
+        n=$((n + stride))
     done
     if [ -n "$bad" ]; then
-        echo "  FAIL  $program with allocation $bad failing"
-        grep -vE '^\[' "$log" | tail -30
+        echo "  FAIL  $program with allocation $bad of $total failing"
+        grep -avE '^\[' "$log" | tail -30
         failed=$((failed + 1))
     else
         passed=$((passed + 1))
