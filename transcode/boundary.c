@@ -12,6 +12,9 @@ enum {
     LATE_US = 400000, /* a segment may exceed its target by less than 0.5 s
                          (EXTINF is rounded): less a margin */
     TIGHT_US = 300000,
+    /* Sound is never so far before video in a stream that is well; and a
+     * segment that ends then is still under 0.5 s over its target. */
+    STALL_US = 450000,
     JITTER_US = 2000, /* timestamps rounded to ms by the way */
 };
 
@@ -266,6 +269,7 @@ struct boundary_step boundary_feed(struct boundary *b,
 {
     struct boundary_step step = {0};
 
+    b->newest_pts = f->pts;
     switch (b->mode) {
     case BOUNDARY_MEASURING:
         measure(b, f, &step);
@@ -275,4 +279,19 @@ struct boundary_step boundary_feed(struct boundary *b,
     case BOUNDARY_GRID: grid(b, f, &step); break;
     }
     return step;
+}
+
+bool boundary_stall(struct boundary *b, int64_t pts, struct mark *out)
+{
+    int64_t most = (int64_t)b->target_duration_s * 1000000 + STALL_US;
+    struct boundary_frame here = {pts, pts, false};
+    struct boundary_step step = {0};
+
+    if (!b->marked || b->broken || to_us(pts - b->newest_pts) < STALL_US ||
+        to_us(pts - b->mark_pts) < most)
+        return false;
+    put_mark(b, &here, &step);
+    b->key_pts = pts; /* the stall says nothing of the keyframe interval */
+    *out = step.mark;
+    return true;
 }

@@ -56,8 +56,9 @@ struct boundary {
     bool needs_key; /* nothing before one can be decoded */
     uint64_t next_msn;
     int64_t mark_pts, grid_pts, key_pts;
-    int64_t gop_us; /* longest seen between keyframes */
-    bool anchored;  /* measuring from anchor_pts on */
+    int64_t newest_pts; /* of all that was fed */
+    int64_t gop_us;     /* longest seen between keyframes */
+    bool anchored;      /* measuring from anchor_pts on */
     int64_t anchor_pts;
     int seen;
     int64_t seen_dts[BOUNDARY_SEEN_MAX];
@@ -88,6 +89,10 @@ void boundary_force(struct boundary *b);
 bool boundary_retry(struct boundary *b);
 struct boundary_step boundary_feed(struct boundary *b,
                                    const struct boundary_frame *f);
+
+/* Sound goes on to pts. True: video stands still (a camera was covered, an app
+ * went to the background) and the segment must end here, with *out. */
+bool boundary_stall(struct boundary *b, int64_t pts, struct mark *out);
 
 /* Frames in a part of about goal_us, and the exact PART-TARGET of them. */
 int boundary_part_frames(uint32_t fps_num, uint32_t fps_den, int64_t goal_us);

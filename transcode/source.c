@@ -189,6 +189,9 @@ static void on_audio(struct transcode *t, struct frame *f)
     if (f->flags & FRAME_DISCONTINUITY && t->video &&
         (pts - t->disc_pts) * 1000000 / VIDEO_TIMESCALE > DISC_US)
         t->audio_waits = true;
+    struct mark stalled;
+    if (t->video && boundary_stall(&t->boundary, pts, &stalled))
+        publish_mark(t, &stalled);
     if (t->audio_waits && t->source.count >= WAITING_MAX) publish_waiting(t);
     if (t->audio_waits)
         pending_frame(&t->source, f);

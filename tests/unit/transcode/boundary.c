@@ -309,6 +309,33 @@ static void test_forced_marks(void **state)
     assert_false(r.disc[before]);
 }
 
+/* Video stands still, sound goes on: segments still end in time. */
+static void test_a_stall_of_video(void **state)
+{
+    static struct rig r;
+    struct mark m;
+    int64_t last = 0, marks = 0;
+
+    (void)state;
+    setup(&r, true, 0);
+    play(&r, 0, 130, 60, 30, 1); /* to 4.3 s, a mark at 4 s */
+    for (int64_t pts = 4 * 90000; pts < 12 * 90000; pts += 1920) {
+        if (!boundary_stall(&r.b, pts, &m)) continue;
+        assert_true(pts - (marks ? last : 4 * 90000) < 2.5 * 90000);
+        assert_false(m.discontinuity);
+        assert_int_equal(m.pts, pts);
+        last = pts;
+        marks++;
+    }
+    assert_int_equal(marks, 3);
+    r.count = 0;
+    r.b.conf.first_msn = m.msn + 1;
+    play(&r, 360, 121, 60, 30, 1); /* it goes on at 12 s */
+    assert_int_equal(r.switches, 0);
+    assert_int_equal(r.marks[0], 12 * 90000);
+    assert_int_equal(r.b.gop_us, 2000000);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_two_second_keyframes_are_followed),
     cmocka_unit_test(test_cadences_and_their_parts),
@@ -323,5 +350,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_break_while_measuring),
     cmocka_unit_test(test_what_must_be_encoded_is_on_a_grid),
     cmocka_unit_test(test_forced_marks),
+    cmocka_unit_test(test_a_stall_of_video),
 };
 HARNESS_MAIN(tests)
