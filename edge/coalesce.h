@@ -14,7 +14,7 @@
 struct exchange;
 struct loop;
 
-enum { COALESCE_QUEUES_MAX = 64 };
+enum { COALESCE_QUEUES_MAX = 128 };
 
 struct coalesce_key {
     int kind; /* the user's own */

@@ -190,6 +190,8 @@ struct response *render_multivariant(struct edge_stream *s, bool gzip)
                          "max-age=1");
 }
 
+enum { SEGMENT_SLICES_MAX = 512 };
+
 /* --- media ---------------------------------------------------------------- */
 
 static struct response *media_response(bool video)
@@ -238,13 +240,46 @@ struct response *render_object(struct store_object *o, bool video)
     return keep(&o->cached, r);
 }
 
+/* More slices than a response takes: one copy for all viewers. */
+static int add_flat(struct response *r, const struct store_segment *g)
+{
+    struct builder b;
+    struct buf *whole = NULL;
+    int err;
+
+    builder_init(&b, g->bytes);
+    for (int i = 0; i < g->part_count; i++) {
+        const struct store_event *e = g->parts[i].event;
+
+        for (int k = 0; k < e->slice_count; k++)
+            builder_bytes(&b, e->slices[k].data, e->slices[k].len);
+    }
+    err = builder_seal(&b, &whole);
+    if (err) return err;
+    struct slice body = slice_take(&whole);
+    err = response_body(r, body);
+    slice_unref(&body);
+    return err;
+}
+
+static int add_parts(struct response *r, const struct store_segment *g)
+{
+    int slices = 0, err = 0;
+
+    for (int i = 0; i < g->part_count; i++)
+        slices += g->parts[i].event->slice_count;
+    if (slices > SEGMENT_SLICES_MAX) return add_flat(r, g);
+    for (int i = 0; !err && i < g->part_count; i++)
+        err = add_slices(r, g->parts[i].event);
+    return err;
+}
+
 struct response *render_segment(struct store_segment *g, bool video)
 {
     struct response *r;
 
     if (g->cached) return ((struct cached *)g->cached)->response;
     r = media_response(video);
-    for (int i = 0; r && i < g->part_count; i++)
-        if (add_slices(r, g->parts[i].event)) response_unref(&r);
+    if (r && add_parts(r, g)) response_unref(&r);
     return keep(&g->cached, r);
 }

@@ -369,8 +369,11 @@ enum directives_verdict playlist_decide(const struct store *s,
     if (!d->has_msn) return DIRECTIVES_SERVE;
     /* The last whole segment is the one before the open one. */
     if (d->msn > open + 1) return DIRECTIVES_BAD;
-    if (d->has_part && d->msn == open &&
-        d->part + 1 > parts + advance_part_limit(s))
+    /* In the segment after the open one a part is further away still: were
+     * any number fine there, strangers could wait for endless different
+     * ones. */
+    if (d->has_part && d->msn >= open &&
+        d->part + 1 > (d->msn == open ? parts : 0) + advance_part_limit(s))
         return DIRECTIVES_BAD;
     *key =
         (struct playlist_key){d->msn, d->has_part ? d->part : PLAYLIST_WHOLE};

@@ -316,6 +316,26 @@ void rendition_track(struct rendition *r, struct track *t)
     start_segmenter(r, info);
 }
 
+/* Many small ranges become one piece, or a segment has more of them than one
+ * writev takes. */
+static int merge(struct slice *ranges, int *count)
+{
+    struct builder b;
+    struct buf *whole = NULL;
+    int err;
+
+    builder_init(&b, SIZE_MAX / 4);
+    for (int i = 0; i < *count; i++)
+        builder_bytes(&b, ranges[i].data, ranges[i].len);
+    err = builder_seal(&b, &whole);
+    if (err) return err;
+    for (int i = 0; i < *count; i++)
+        slice_unref(&ranges[i]);
+    ranges[0] = slice_take(&whole);
+    *count = 1;
+    return 0;
+}
+
 /* The frame's bytes as slices behind those of the part; count and size. */
 static int take_payload(struct rendition *r, const struct frame *f, int *count,
                         size_t *bytes)
@@ -337,6 +357,7 @@ static int take_payload(struct rendition *r, const struct frame *f, int *count,
     for (int i = 0; i < *count; i++)
         *bytes += out[i].len;
     if (!err && !*bytes) err = ERR_SYNTAX;
+    if (!err && *count > FRAME_RANGES_KEPT) err = merge(out, count);
     for (int i = 0; err && i < *count; i++)
         slice_unref(&out[i]);
     return err;

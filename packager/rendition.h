@@ -18,8 +18,9 @@
 /* Of one part. A frame that does not fit is left out. */
 enum {
     PART_SAMPLES_MAX = 512,
-    PART_SLICES_MAX = 1024,
+    PART_SLICES_MAX = 900,
     FRAME_SLICES_MAX = 16,
+    FRAME_RANGES_KEPT = 2, /* more are copied into one */
     /* Smaller parts are copied into one piece: fewer iovecs per viewer. */
     PART_COPY_BYTES = 16 * 1024,
 };

@@ -333,6 +333,32 @@ static void test_media(void **state)
         assert_int_equal(get(w, none[i], NULL, &r), 404);
 }
 
+static void test_a_segment_of_many_pieces(void **state)
+{
+    struct world *w = *state;
+    struct store_event *e = make(STORE_PART, 700);
+    static const uint8_t letters[] = "abcdefghij";
+    struct reply r;
+
+    begin_stream(w);
+    say_part(w, 2, 1, true);
+    e->msn = 3;
+    e->v.part.closes = true;
+    e->v.part.duration_us = 200000;
+    for (int i = 0; i < 700; i++)
+        e->slices[i] = (struct slice){NULL, letters + i % 10, 1};
+    e->bytes = 700;
+    say(w, e);
+    int part = 0, whole = 0;
+    for (int i = 0; i < 1000 && whole != 200; i++)
+        whole = get(w, "/live/demo/7/v/3.m4s", NULL, &r);
+    assert_int_equal(r.len, 700);
+    assert_memory_equal(r.body, "abcdefghijabcdefghij", 20);
+    part = get(w, "/live/demo/7/v/3.0.m4s", NULL, &r);
+    assert_int_equal(part, 200);
+    assert_int_equal(r.len, 700);
+}
+
 static void test_directives_that_are_refused(void **state)
 {
     struct world *w = *state;
@@ -536,6 +562,7 @@ static const struct CMUnitTest tests[] = {
     CASE(test_not_live),
     CASE(test_a_starting_stream_holds_its_viewers),
     CASE(test_media),
+    CASE(test_a_segment_of_many_pieces),
     CASE(test_directives_that_are_refused),
     CASE(test_one_part_wakes_all_but_who_left),
     CASE(test_hinted_parts),

@@ -100,6 +100,8 @@ static void test_decide(void **state)
         {"_HLS_msn=14&_HLS_part=17", DIRECTIVES_WAIT, 14, 17}, /* 2 + 15 */
         {"_HLS_msn=14&_HLS_part=18", DIRECTIVES_BAD, 0, 0},
         {"_HLS_msn=15&_HLS_part=0", DIRECTIVES_WAIT, 15, 0},
+        {"_HLS_msn=15&_HLS_part=14", DIRECTIVES_WAIT, 15, 14},
+        {"_HLS_msn=15&_HLS_part=15", DIRECTIVES_BAD, 0, 0},
         {"_HLS_msn=16&_HLS_part=0", DIRECTIVES_BAD, 0, 0},
         {"_HLS_msn=13&_HLS_part=9", DIRECTIVES_SERVE, 0, 0},
         {"_HLS_msn=13&_HLS_part=10", DIRECTIVES_SERVE, 0, 0}, /* = 14.0 */
