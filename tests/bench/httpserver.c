@@ -122,6 +122,7 @@ static struct server *open_server(struct loop *l, struct bench *b,
     snprintf(listen, sizeof listen, "127.0.0.1:%s", port);
     conf.listen = listen;
     server_limits_default(&conf.limits);
+    conf.limits.idle_us = 600000000; /* ten thousand take their time to join */
     if (server_create(&s, &conf)) exit(1);
     add_files(s, folder);
     add_route(s, "/wait", serve_wait, b);
