@@ -118,11 +118,39 @@ static bool is_idle(const struct edge_channel *c)
            list_is_empty(&c->starting.queues) && c->viewers == 0;
 }
 
+/* A low-latency viewer waits for one video list most of the time: how many one
+ * part woke, over the renditions, tells viewers apart who share an address. */
+static int count_blocked(struct edge_channel *c)
+{
+    struct edge_stream *s = edge_newest(c);
+    int video = 0, audio = 0;
+
+    for (int i = 0; s && i < STORE_RENDITIONS_MAX; i++) {
+        struct lane *l = &s->lanes[i];
+
+        if (s->store->renditions[i].description.video)
+            video += l->most_answered;
+        else
+            audio += l->most_answered;
+        l->most_answered = 0;
+    }
+    return video > audio ? video : audio;
+}
+
+static int viewers_here(struct edge_channel *c)
+{
+    int n = audience_count(&c->audience, loop_now(c->edge->conf.loop));
+
+    return n > c->blocked ? n : c->blocked;
+}
+
 static void count_viewers(struct edge_channel *c)
 {
     struct edge *e = c->edge;
-    int n = audience_count(&c->audience, loop_now(e->conf.loop));
+    int n;
 
+    c->blocked = count_blocked(c);
+    n = viewers_here(c);
     if (n == c->viewers) return;
     c->viewers = n;
     metric_set(c->viewers_gauge, n);
@@ -164,7 +192,7 @@ int edge_viewers(struct edge *e, const char *channel)
     int n;
 
     if (!c) return 0;
-    n = audience_count(&c->audience, loop_now(e->conf.loop));
+    n = viewers_here(c);
     for (int i = 0; i < EDGE_LOOPS_MAX; i++)
         n += c->others[i];
     return n;
@@ -202,7 +230,7 @@ static struct edge_stream *add_stream(struct edge_channel *c,
     s->since_wall_us = clock_wall_us();
     timer_init(&s->expiry, e->conf.loop, on_expired, s);
     for (int i = 0; i < STORE_RENDITIONS_MAX; i++) {
-        s->lanes[i] = (struct lane){s, i};
+        s->lanes[i] = (struct lane){.stream = s, .index = i};
         coalesce_init(&s->waits[i], e->conf.loop, START_WAIT_US, hls_timed_out,
                       &s->lanes[i]);
     }

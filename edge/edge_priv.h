@@ -34,6 +34,7 @@ struct edge_stream {
     struct lane {
         struct edge_stream *stream; /* back, for the callbacks */
         int index;
+        int answered, most_answered; /* by one part; most since the census */
     } lanes[STORE_RENDITIONS_MAX];
     struct rendered *multivariant;
 };
@@ -49,6 +50,7 @@ struct edge_channel {
     struct audience audience;
     int others[EDGE_LOOPS_MAX]; /* viewers of other loops, by index */
     int viewers;                /* of this loop, as last told */
+    int blocked; /* who waited for video at once, at the last census */
     struct metric *viewers_gauge;
 };
 

@@ -200,6 +200,7 @@ static void answer_waiter(struct exchange *x, const struct coalesce_key *key,
 {
     struct lane *l = arg;
 
+    l->answered += key->kind == WAIT_PLAYLIST;
     if (key->kind == WAIT_PLAYLIST)
         answer_playlist(l->stream, l->index, x);
     else
@@ -208,7 +209,11 @@ static void answer_waiter(struct exchange *x, const struct coalesce_key *key,
 
 void hls_wake_rendition(struct edge_stream *s, int index)
 {
+    struct lane *l = &s->lanes[index];
+
+    l->answered = 0;
     coalesce_wake(&s->waits[index], is_ready, answer_waiter);
+    if (l->answered > l->most_answered) l->most_answered = l->answered;
 }
 
 void hls_timed_out(struct exchange *x, const struct coalesce_key *key,
