@@ -86,6 +86,8 @@ static int open_server(struct node *n, int which, const char *listen,
 {
     struct server_conf conf = {.loop = n->conf.loop,
                                .listen = listen,
+                               .trusted_proxies =
+                                   n->conf.settings->trusted_proxies,
                                .tls = tls,
                                .metrics = n->conf.metrics};
     int err;
@@ -94,6 +96,8 @@ static int open_server(struct node *n, int which, const char *listen,
     server_limits_default(&conf.limits);
     conf.limits.connections_per_address =
         (int)n->conf.settings->connections_per_address;
+    conf.limits.half_open_per_address =
+        (int)n->conf.settings->half_open_per_address;
     err = server_create(&n->servers[which], &conf);
     if (err) {
         snprintf(why, 256, "%s.listen: %s: %s", tls ? "https" : "http", listen,

@@ -46,8 +46,15 @@ static void input(struct conn *c, const uint8_t *data, size_t len)
     }
 }
 
+static void end_half_open(struct conn *c)
+{
+    if (c->is_half_open) c->peer->half_open--;
+    c->is_half_open = false;
+}
+
 static void finish_handshake(struct conn *c)
 {
+    end_half_open(c);
     c->state = CONN_IDLE;
     if (tls_session_is_http2(c->tls) && http2_begin(c)) conn_close(c);
 }
@@ -259,6 +266,8 @@ void conn_begin(struct conn *c, struct peer *peer)
     c->state = CONN_IDLE;
     if (s->tls) {
         c->state = CONN_HANDSHAKE;
+        c->is_half_open = true;
+        peer->half_open++;
         if (tls_session_create(&c->tls, s->tls, &s->io)) {
             refuse(s, REFUSE_MEMORY, peer->host, "tls");
             conn_close(c);
@@ -294,6 +303,7 @@ void conn_close(struct conn *c)
     if (c->state == CONN_CLOSING) return;
     bool is_http2 = c->state == CONN_HTTP2;
     c->state = CONN_CLOSING;
+    end_half_open(c);
     timer_cancel(&c->timer);
     list_unlink(&c->ready);
     list_unlink(&c->node);

@@ -1,3 +1,5 @@
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -190,9 +192,23 @@ struct slice exchange_body(const struct exchange *x)
     return (struct slice){x->body, buf_data(x->body), buf_len(x->body)};
 }
 
+/* Each proxy appends whom it saw: the last address is the only one that a
+ * proxy of ours vouches for. */
 const char *exchange_peer(const struct exchange *x)
 {
-    return x->conn->peer->host;
+    const struct peer *peer = x->conn->peer;
+    const char *list =
+        peer->is_trusted ? exchange_header(x, "x-forwarded-for") : NULL;
+    struct in6_addr a;
+
+    if (!list) return peer->host;
+    const char *last = strrchr(list, ',');
+    last = last ? last + 1 : list;
+    last += strspn(last, " \t");
+    return inet_pton(AF_INET, last, &a) == 1 ||
+                   inet_pton(AF_INET6, last, &a) == 1
+               ? last
+               : peer->host;
 }
 
 const char *exchange_host(const struct exchange *x)

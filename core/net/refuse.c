@@ -9,6 +9,7 @@ enum { LOG_EVERY_US = 1000000 };
 static const char *const reasons[REFUSE_COUNT] = {
     [REFUSE_CONNECTIONS] = "connections",
     [REFUSE_ADDRESS] = "connections-per-address",
+    [REFUSE_HALF_OPEN] = "half-open-per-address",
     [REFUSE_ACCEPT] = "accept",
     [REFUSE_HANDSHAKE] = "handshake",
     [REFUSE_HANDSHAKE_TIME] = "handshake-time",

@@ -38,6 +38,7 @@ void server_limits_default(struct server_limits *out)
         .unsent_bytes = 16u << 20,
         .connections = most,
         .connections_per_address = 256,
+        .half_open_per_address = 32,
     };
 }
 
@@ -81,7 +82,9 @@ static struct peer *find_peer(struct server *s, const struct sockaddr *a)
     p = calloc(1, sizeof *p);
     if (!p) return NULL;
     p->connections = 1;
-    p->is_loopback = tcp_is_loopback(a);
+    p->is_trusted =
+        tcp_is_loopback(a) ||
+        (s->trusted_proxies && tcp_is_listed(s->trusted_proxies, a));
     memcpy(p->host, host, sizeof host);
     if (map_set(&s->peers, host, p)) {
         free(p);
@@ -161,9 +164,12 @@ static void on_connection(uv_stream_t *listener, int status)
     c->peer = p;
     if (s->conn_count > s->limits.connections)
         refuse_conn(s, c, REFUSE_CONNECTIONS, p->host);
-    else if (!p->is_loopback &&
+    else if (!p->is_trusted &&
              p->connections > s->limits.connections_per_address)
         refuse_conn(s, c, REFUSE_ADDRESS, p->host);
+    else if (!p->is_trusted && s->tls &&
+             p->half_open >= s->limits.half_open_per_address)
+        refuse_conn(s, c, REFUSE_HALF_OPEN, p->host);
     else
         conn_begin(c, p);
 }
@@ -254,6 +260,7 @@ static void free_parts(struct server *s)
     hot_release(s);
     map_release(&s->peers);
     http2_shared_free(&s->http2);
+    free(s->trusted_proxies);
     free(s->read_buffer);
     free(s->plain_buffer);
     free(s->scratch);
@@ -343,7 +350,7 @@ static void open_helpers(struct server *s)
     s->open_handles = HANDLES;
 }
 
-static int alloc_parts(struct server *s)
+static int alloc_parts(struct server *s, const char *trusted_proxies)
 {
     int err = http2_shared_create(&s->http2);
 
@@ -354,8 +361,10 @@ static int alloc_parts(struct server *s)
     s->io.out = malloc(OUT_BYTES);
     s->io.out_room = OUT_BYTES;
     if (s->tls) s->plain_buffer = malloc(READ_BYTES);
+    if (trusted_proxies) s->trusted_proxies = strdup(trusted_proxies);
     if (!s->read_buffer || !s->scratch || !s->stage || !s->io.out ||
-        (s->tls && !s->plain_buffer))
+        (s->tls && !s->plain_buffer) ||
+        (trusted_proxies && !s->trusted_proxies))
         return ERR_NOMEM;
     return 0;
 }
@@ -378,7 +387,7 @@ int server_create(struct server **out, const struct server_conf *conf)
     list_init(&s->hot);
     map_init(&s->peers);
     timer_init(&s->grace, s->loop, on_grace_over, s);
-    err = alloc_parts(s);
+    err = alloc_parts(s, conf->trusted_proxies);
     if (err) {
         free_parts(s);
         return err;

@@ -46,7 +46,9 @@ struct server_limits {
     int streams;          /* h2 concurrent streams; default 128 */
     size_t unsent_bytes;  /* queued for a slow reader; default 16 MiB */
     int connections;      /* per server; default RLIMIT_NOFILE * 0.8 */
-    int connections_per_address; /* default 256; loopback is not counted */
+    int connections_per_address; /* default 256; loopback and trusted proxies
+                                    are not counted */
+    int half_open_per_address;   /* TLS handshakes; default 32; likewise */
 };
 void server_limits_default(struct server_limits *out);
 
@@ -56,6 +58,9 @@ struct server_conf {
     struct tls_server *tls; /* shared; NULL: plain HTTP/1.1 + h2c prior
                                knowledge */
     struct server_limits limits;
+    /* Addresses and prefixes (see tcp_is_listed()) whose X-Forwarded-For is
+     * believed; loopback always is. Copied; may be NULL. */
+    const char *trusted_proxies;
     struct metrics *metrics; /* may be NULL */
 };
 
@@ -88,8 +93,10 @@ const char *exchange_path(const struct exchange *x);
 const char *exchange_query(const struct exchange *x); /* raw, without '?' */
 const char *exchange_header(const struct exchange *x, const char *name);
 struct slice exchange_body(const struct exchange *x); /* borrowed */
-const char *exchange_peer(const struct exchange *x);  /* "host" */
-const char *exchange_host(const struct exchange *x);  /* Host/:authority */
+/* "host" of the viewer: the last address that a trusted proxy forwarded, else
+ * the other end of the connection. */
+const char *exchange_peer(const struct exchange *x);
+const char *exchange_host(const struct exchange *x); /* Host/:authority */
 bool exchange_is_secure(const struct exchange *x);
 bool exchange_accepts_gzip(const struct exchange *x);
 struct server *exchange_server(const struct exchange *x);

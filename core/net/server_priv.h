@@ -42,6 +42,7 @@ enum {
 enum refusal {
     REFUSE_CONNECTIONS,
     REFUSE_ADDRESS,
+    REFUSE_HALF_OPEN,
     REFUSE_ACCEPT,
     REFUSE_HANDSHAKE,
     REFUSE_HANDSHAKE_TIME,
@@ -77,8 +78,8 @@ struct route {
 
 /* An address with connections; shared by them. */
 struct peer {
-    int connections;
-    bool is_loopback;
+    int connections, half_open;
+    bool is_trusted; /* loopback, or a proxy of ours */
     char host[ADDRESS_TEXT_MAX];
 };
 
@@ -86,6 +87,7 @@ struct server {
     struct loop *loop;
     struct server_limits limits;
     struct tls_server *tls;
+    char *trusted_proxies;
     struct http1_limits http1_limits;
     uv_tcp_t listener;
     uv_check_t after_events;
@@ -171,7 +173,7 @@ struct conn {
     uint8_t state, armed_state;
     uint8_t tails; /* uv_writes under way */
     bool in_input, is_paused, has_eof, sending_body, close_when_sent,
-        linger_when_sent, has_served;
+        linger_when_sent, has_served, is_half_open;
 };
 
 /* A body that is still coming in. */

@@ -110,6 +110,69 @@ int tcp_port(const struct sockaddr *a)
     return -1;
 }
 
+/* The address as 16 bytes, IPv4 as IPv6 maps it. */
+static void to_bytes(uint8_t out[16], const struct sockaddr *a)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    memset(out, 0, 16);
+    if (a->sa_family == AF_INET6) {
+        memcpy(out, &((const struct sockaddr_in6 *)a)->sin6_addr, 16);
+    } else if (a->sa_family == AF_INET) {
+        memcpy(out, mapped, 12);
+        memcpy(out + 12, &((const struct sockaddr_in *)a)->sin_addr, 4);
+    }
+}
+
+static int parse_prefix(const char *text, size_t len, uint8_t out[16],
+                        int *bits)
+{
+    char host[ADDRESS_TEXT_MAX];
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const char *slash = memchr(text, '/', len);
+    size_t n = slash ? (size_t)(slash - text) : len;
+    int most = 32, given = -1;
+
+    if (n >= sizeof host) return ERR_SYNTAX;
+    memcpy(host, text, n);
+    host[n] = 0;
+    if (inet_pton(AF_INET, host, out + 12) == 1) {
+        memcpy(out, mapped, sizeof mapped);
+    } else if (inet_pton(AF_INET6, host, out) == 1) {
+        most = 128;
+    } else {
+        return ERR_SYNTAX;
+    }
+    for (size_t i = n + 1; slash && i < len; i++) {
+        if (text[i] < '0' || text[i] > '9' || given > most) return ERR_SYNTAX;
+        given = (given < 0 ? 0 : given) * 10 + (text[i] - '0');
+    }
+    if (slash && (given < 0 || given > most)) return ERR_SYNTAX;
+    *bits = 128 - most + (slash ? given : most);
+    return 0;
+}
+
+bool tcp_is_listed(const char *list, const struct sockaddr *a)
+{
+    uint8_t have[16], want[16];
+    int bits;
+
+    to_bytes(have, a);
+    while (*list) {
+        list += strspn(list, " ,");
+        size_t len = strcspn(list, " ,");
+        if (len && !parse_prefix(list, len, want, &bits)) {
+            size_t whole = (size_t)bits / 8;
+            unsigned rest = 8 - (unsigned)bits % 8;
+            if (!memcmp(have, want, whole) &&
+                (rest == 8 || have[whole] >> rest == want[whole] >> rest))
+                return true;
+        }
+        list += len;
+    }
+    return false;
+}
+
 static int error_of(int uv)
 {
     switch (uv) {

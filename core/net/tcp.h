@@ -18,6 +18,9 @@ void tcp_format_address(char out[ADDRESS_TEXT_MAX], const struct sockaddr *a);
 void tcp_format_host(char out[ADDRESS_TEXT_MAX], const struct sockaddr *a);
 bool tcp_is_loopback(const struct sockaddr *a);
 int tcp_port(const struct sockaddr *a);
+/* Is a in list: addresses and prefixes ("192.0.2.1 10.0.0.0/8,2001:db8::/32"),
+ * separated by spaces or commas? Words that are neither match nothing. */
+bool tcp_is_listed(const char *list, const struct sockaddr *a);
 
 /* Sets up handle on l, binds and listens. With shared set, SO_REUSEPORT lets
  * each loop listen on the same address. on_connection is libuv's.

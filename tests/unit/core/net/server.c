@@ -771,6 +771,30 @@ static void test_accepting_gzip(void **state)
     close_room(&r);
 }
 
+static void test_forwarded_addresses(void **state)
+{
+    static const struct {
+        const char *field, *peer;
+    } cases[] = {{"192.0.2.9", "peer=192.0.2.9"},
+                 {"10.0.0.1, 2001:db8::1", "peer=2001:db8::1"},
+                 {"192.0.2.9, unknown", "peer=127.0.0.1"},
+                 {"", "peer=127.0.0.1"}};
+    struct room r;
+    char text[200];
+
+    (void)state;
+    open_room(&r, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(text, sizeof text,
+                 "GET /hello HTTP/1.1\r\nX-Forwarded-For: %s\r\n" CLOSE,
+                 cases[i].field);
+        const char *a = ask(&r, text);
+        assert_string_equal(a + strlen(a) - strlen(cases[i].peer),
+                            cases[i].peer);
+    }
+    close_room(&r);
+}
+
 static void test_values_cannot_end_their_line(void **state)
 {
     struct response *r = NULL;
@@ -800,6 +824,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_connections_are_capped),
     cmocka_unit_test(test_closing_lets_answers_out),
     cmocka_unit_test(test_accepting_gzip),
+    cmocka_unit_test(test_forwarded_addresses),
     cmocka_unit_test(test_values_cannot_end_their_line),
 };
 HARNESS_MAIN(tests)

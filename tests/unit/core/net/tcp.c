@@ -45,6 +45,31 @@ static void test_addresses(void **state)
     }
 }
 
+static void test_lists_of_prefixes(void **state)
+{
+    static const char list[] =
+        "192.0.2.1 10.0.0.0/8,2001:db8::/33, junk/ 1.2.3.4/33";
+    static const struct {
+        const char *address;
+        int is_listed;
+    } cases[] = {
+        {"192.0.2.1:1", 1},          {"192.0.2.2:1", 0},
+        {"10.255.0.1:1", 1},         {"11.0.0.1:1", 0},
+        {"[::ffff:10.1.1.1]:1", 1},  {"[2001:db8:7fff::1]:1", 1},
+        {"[2001:db8:8000::1]:1", 0}, {"1.2.3.4:1", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sockaddr_storage a;
+        assert_int_equal(tcp_parse_address(cases[i].address, &a), 0);
+        assert_int_equal(tcp_is_listed(list, (struct sockaddr *)&a),
+                         cases[i].is_listed);
+        assert_false(tcp_is_listed("", (struct sockaddr *)&a));
+        assert_true(tcp_is_listed("0.0.0.0/0 ::/0", (struct sockaddr *)&a));
+    }
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     (void)listener, (void)status;
@@ -73,6 +98,7 @@ static void test_listening_and_sharing(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_addresses),
+    cmocka_unit_test(test_lists_of_prefixes),
     cmocka_unit_test(test_listening_and_sharing),
 };
 HARNESS_MAIN(tests)
