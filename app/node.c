@@ -86,6 +86,7 @@ static int open_server(struct node *n, int which, const char *listen,
 {
     struct server_conf conf = {.loop = n->conf.loop,
                                .listen = listen,
+                               .open_connections = n->conf.http_connections,
                                .trusted_proxies =
                                    n->conf.settings->trusted_proxies,
                                .tls = tls,

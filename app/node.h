@@ -18,10 +18,11 @@ struct node_conf {
     struct loop *loop;
     const struct settings *settings; /* borrowed for the node's life */
     struct metrics *metrics;
-    struct tls_server *tls;       /* shared; NULL: no HTTPS */
-    struct tls_server *tls_plain; /* without ALPN; NULL: no RTMPS */
-    struct directory *directory;  /* the first one; shared */
-    const struct channel *demo;   /* a second key for one channel, or NULL */
+    _Atomic int *http_connections; /* of all nodes */
+    struct tls_server *tls;        /* shared; NULL: no HTTPS */
+    struct tls_server *tls_plain;  /* without ALPN; NULL: no RTMPS */
+    struct directory *directory;   /* the first one; shared */
+    const struct channel *demo;    /* a second key for one channel, or NULL */
 };
 
 /* On error why names the listener or file. 0, ERR_NOMEM or ERR_IO. */

@@ -49,6 +49,7 @@ struct process {
     struct channel demo_channel;  /* with the demo's own key */
     char demo_key[KEY_TEXT_SIZE]; /* of this process only; never stored */
     int loop_count, draining;
+    _Atomic int http_connections; /* of all nodes */
     struct timer poll, drain_deadline;
     uv_signal_t signals[3];
 };
@@ -314,6 +315,7 @@ static int make_nodes(struct process *p, struct directory *d, char why[256])
         struct node_conf conf = {.loop = p->loops[i],
                                  .settings = s,
                                  .metrics = p->metrics,
+                                 .http_connections = &p->http_connections,
                                  .tls = p->tls,
                                  .tls_plain = p->tls_plain,
                                  .directory = d,

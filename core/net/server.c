@@ -106,6 +106,7 @@ void server_peer_unref(struct server *s, struct peer **p)
 static void count_conns(struct server *s, int change)
 {
     s->conn_count += change;
+    *s->open_connections += change;
     metric_set(s->connections, s->conn_count);
 }
 
@@ -162,7 +163,7 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     }
     c->peer = p;
-    if (s->conn_count > s->limits.connections)
+    if (*s->open_connections > s->limits.connections)
         refuse_conn(s, c, REFUSE_CONNECTIONS, p->host);
     else if (!p->is_trusted &&
              p->connections > s->limits.connections_per_address)
@@ -379,6 +380,8 @@ int server_create(struct server **out, const struct server_conf *conf)
     s->limits = conf->limits;
     s->tls = conf->tls;
     s->metrics = conf->metrics;
+    s->open_connections =
+        conf->open_connections ? conf->open_connections : &s->own_connections;
     s->http1_limits = (struct http1_limits){conf->limits.head_bytes,
                                             conf->limits.header_count};
     list_init(&s->conns);

@@ -45,7 +45,8 @@ struct server_limits {
     int64_t handshake_us; /* TLS; 10 s */
     int streams;          /* h2 concurrent streams; default 128 */
     size_t unsent_bytes;  /* queued for a slow reader; default 16 MiB */
-    int connections;      /* per server; default RLIMIT_NOFILE * 0.8 */
+    int connections;      /* of all servers that share open_connections;
+                             default RLIMIT_NOFILE * 0.8 */
     int connections_per_address; /* default 256; loopback and trusted proxies
                                     are not counted */
     int half_open_per_address;   /* TLS handshakes; default 32; likewise */
@@ -61,6 +62,9 @@ struct server_conf {
     /* Addresses and prefixes (see tcp_is_listed()) whose X-Forwarded-For is
      * believed; loopback always is. Copied; may be NULL. */
     const char *trusted_proxies;
+    /* Counts the connections of all servers that are given the same one, from
+     * any loop, so that HTTP leaves descriptors for the rest; NULL: own. */
+    _Atomic int *open_connections;
     struct metrics *metrics; /* may be NULL */
 };
 

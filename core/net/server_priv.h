@@ -102,6 +102,8 @@ struct server {
     int route_count;
     struct list conns; /* struct conn.node */
     int conn_count;
+    _Atomic int *open_connections; /* perhaps of other servers too */
+    _Atomic int own_connections;
     struct list ready; /* struct conn.ready: to be looked at after events */
     /* TLS handshakes with input, by the same node. A few per turn of the loop:
      * each takes most of a millisecond, and media must not wait for a crowd

@@ -20,6 +20,7 @@
 struct bench {
     struct list waiters;
     int waiting;
+    _Atomic int connections; /* plain and TLS */
 };
 
 static void serve_file(struct exchange *x, void *arg)
@@ -115,7 +116,8 @@ static struct server *open_server(struct loop *l, struct bench *b,
                                   const char *folder, const char *port,
                                   struct tls_server *tls)
 {
-    struct server_conf conf = {.loop = l, .tls = tls};
+    struct server_conf conf = {
+        .loop = l, .tls = tls, .open_connections = &b->connections};
     struct server *s;
     char listen[64];
 
