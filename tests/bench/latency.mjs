@@ -1,7 +1,7 @@
 /* tests/bench/latency.mjs — glass to glass: a filmed clock goes through
  * encoder, server, network and browser, and is read from the painted picture.
  *
- *   node tests/bench/latency.mjs [--frames N] [--joins N] [--basic]
+ *   node tests/bench/latency.mjs [--frames N] [--joins N] [--basic] [--tls]
  *
  * Prints the ages of frames at their painting for (1) our page and (2) plain
  * hls.js with its defaults, 1280x720 at 30 fps, and the time from navigation
@@ -24,6 +24,8 @@ const WIDTH = option("--width", 1280);
 const HEIGHT = option("--height", 720);
 const TYPE = process.argv.includes("--basic") ? "BASIC" : "STANDARD";
 
+const TLS = process.argv.includes("--tls");
+
 const at = (sorted, q) =>
     sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
 
@@ -35,16 +37,20 @@ function report(name, values) {
         `load ${loadavg()[0].toFixed(1)}`);
 }
 
-const server = await Lectern.start({ type: TYPE });
+const server = await Lectern.start({ type: TYPE, tls: TLS });
+const base = TLS ? server.httpsUrl : server.url;
+const open = (path) => Viewer.open(browser, `${base}${path}`,
+    { ignoreHTTPSErrors: true });
 const lecturer = new Publisher(server.rtmp(), { width: WIDTH, height: HEIGHT });
 const browser = await launch();
 try {
     await lecturer.isSending();
     await server.isLive();
     console.log(`${new Date().toISOString()} ${WIDTH}x${HEIGHT}, ${TYPE}, ` +
+        `${TLS ? "TLS, HTTP/2" : "HTTP/1.1"}, ` +
         `Chromium ${browser.version()}`);
 
-    const ours = await Viewer.open(browser, server.watch());
+    const ours = await open("/watch/demo");
     await ours.becomes("live");
     await ours.settles(0.1).catch(() => console.log("(did not settle)"));
     report("watch page", await ours.ages(FRAMES, WIDTH, 120000));
@@ -55,8 +61,8 @@ try {
     }));
     await ours.close();
 
-    const plain = await Viewer.open(browser, `${server.url}/healthz`);
-    await plainPage(plain.page, server.playlist());
+    const plain = await open("/healthz");
+    await plainPage(plain.page, "/live/demo/index.m3u8");
     await until("the plain player moves", () => plain.page.evaluate(() =>
         window.framesSeen > 150));
     report("plain hls.js, defaults", await plain.ages(FRAMES, WIDTH, 120000));
@@ -64,7 +70,7 @@ try {
 
     const first = [], again = [];
     for (let i = 0; i < JOINS; i++) {
-        const viewer = await Viewer.open(browser, server.watch());
+        const viewer = await open("/watch/demo");
         await viewer.becomes("live");
         first.push((await viewer.player).firstFrameMs);
         await viewer.page.reload();
