@@ -8,6 +8,7 @@
 import Hls from "/assets/vendor/hls.min.mjs";
 import { ServerClock } from "./clock.js";
 import { LatencyControl } from "./latency.js";
+import { EarlyLoader } from "./loader.js";
 
 /** Between looks at the player, ms. */
 const TICK = 100;
@@ -41,6 +42,7 @@ const patient = (firstByteMs, delayMs) => ({
 /** @type {Partial<import("hls.js").HlsConfig>} */
 const HLS_CONFIG = {
     lowLatencyMode: true,
+    loader: EarlyLoader,
     /* hls.js takes parts as they are: no remuxing worth a worker's start. */
     enableWorker: false,
     /* Ours is the only hand on playbackRate. */
