@@ -28,7 +28,8 @@ int conn_stash(struct conn *c, const uint8_t *data, size_t len)
     }
     memcpy(c->stash + c->stash_len, data, len);
     c->stash_len = (uint32_t)need;
-    bool is_busy = c->state == CONN_WAITING || c->state == CONN_SENDING;
+    bool is_busy = c->state == CONN_WAITING || c->state == CONN_SENDING ||
+                   c->state == CONN_HANDSHAKE;
     if (is_busy && need > STASH_PAUSE && !c->is_paused) {
         c->is_paused = true;
         uv_read_stop((uv_stream_t *)&c->tcp);
@@ -108,6 +109,22 @@ static void after_input(struct conn *c)
         conn_arm(c);
 }
 
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct conn *c = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init((char *)c->server->read_buffer, READ_BYTES);
+}
+
+static void resume(struct conn *c)
+{
+    c->is_paused = false;
+    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+}
+
 /* Its turn comes with the server's other handshakes. */
 static void keep_for_handshake(struct conn *c, const uint8_t *data, size_t len)
 {
@@ -131,6 +148,7 @@ void conn_run_handshake(struct conn *c)
     c->in_input = true;
     open_records(c, data, len);
     free(data);
+    if (c->is_paused && c->state != CONN_CLOSING) resume(c);
     after_input(c);
 }
 
@@ -156,14 +174,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     else
         input(c, (const uint8_t *)buf->base, (size_t)n);
     after_input(c);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    struct conn *c = handle->data;
-
-    (void)suggested;
-    *buf = uv_buf_init((char *)c->server->read_buffer, READ_BYTES);
 }
 
 /* --- deadlines
@@ -369,10 +379,7 @@ void conn_run_ready(struct conn *c)
     if (c->state == CONN_HTTP2) {
         http2_pump(c);
     } else {
-        if (c->is_paused && c->stash_len <= STASH_PAUSE) {
-            c->is_paused = false;
-            uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
-        }
+        if (c->is_paused && c->stash_len <= STASH_PAUSE) resume(c);
         conn_http1_continue(c);
     }
     c->in_input = false;
