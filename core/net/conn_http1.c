@@ -309,7 +309,9 @@ void conn_http1_respond(struct exchange *x, struct response *r)
     exchange_free(&c->x);
     if (c->state == CONN_CLOSING) return;
     c->state = CONN_SENDING;
-    if (!keeps_alive && !c->linger_when_sent) c->close_when_sent = true;
+    /* Closing at once could reset the connection, and with it the answer, if
+     * the client has sent more (RFC 9112 §9.6). */
+    if (!keeps_alive) c->linger_when_sent = true;
     send_response(c, r, is_head, keeps_alive);
     if (c->state == CONN_SENDING && !c->tails && !c->sending)
         conn_http1_sent(c);
@@ -333,7 +335,7 @@ void conn_http1_sent(struct conn *c)
         conn_linger(c);
         return;
     }
-    if (c->close_when_sent || (c->has_eof && !c->stash_len)) {
+    if (c->has_eof && !c->stash_len) {
         conn_close(c);
         return;
     }

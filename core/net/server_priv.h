@@ -174,8 +174,8 @@ struct conn {
     size_t unsent_seen;       /* write progress at the last look */
     uint8_t state, armed_state;
     uint8_t tails; /* uv_writes under way */
-    bool in_input, is_paused, has_eof, sending_body, close_when_sent,
-        linger_when_sent, has_served, is_half_open;
+    bool in_input, is_paused, has_eof, sending_body, linger_when_sent,
+        has_served, is_half_open;
 };
 
 /* A body that is still coming in. */
