@@ -15,6 +15,7 @@
 #include "packager/packager.h"
 
 enum {
+    GOPS_MAX = 4096,
     GRACE_US = 30000000,
     SEGMENT_US = 2000000,
     /* Two encoders with one key would take the stream from each other for
@@ -29,6 +30,9 @@ struct pipeline {
     char *worker_path;
     struct directory *directory;
     struct map lives; /* channel name → struct live */
+    /* channel name → µs between its encoder's keyframes the last time: the
+     * next stream need not wait to see. Bound: GOPS_MAX, then forgotten. */
+    struct map gops;
     struct metric *streams, *takeovers;
 };
 
@@ -42,6 +46,7 @@ struct live {
     struct timer grace;
     int64_t takeovers[TAKEOVERS_MAX];
     int64_t refuse_until;
+    int64_t gop_us; /* written by the other half before it is freed */
     bool ended;
 
     struct loop *loop;
@@ -126,6 +131,7 @@ static int build_stream(struct live *l)
         /* Later streams of the channel count on from greater numbers. */
         .first_msn = (uint64_t)bus_conf(l->bus)->origin_wall_us / SEGMENT_US,
         .worker_path = p->worker_path,
+        .hint_gop_us = l->gop_us,
         .metrics = p->conf.metrics,
     };
     err = packager_create(&l->packager, l->bus, &packager);
@@ -185,7 +191,11 @@ static void say_gone(void *arg)
 static void free_live(void *arg)
 {
     struct note *n = arg;
+    struct map *gops = &n->pipeline->gops;
 
+    if (gops->count >= GOPS_MAX) map_release(gops);
+    if (n->live->gop_us > 0)
+        map_set(gops, n->live->channel, (void *)(intptr_t)n->live->gop_us);
     free(n->live);
     note_free(n);
 }
@@ -195,6 +205,7 @@ static void end_stream(void *arg)
     struct note *n = arg;
     struct live *l = n->live;
 
+    if (l->transcode) l->gop_us = transcode_gop_us(l->transcode);
     if (l->bus) bus_signal(l->bus, BUS_END);
     release_stream(l);
     /* The home loop may still hold a message about it: freed behind that. */
@@ -251,6 +262,7 @@ static void start_live(struct pipeline *p, struct publisher *publisher,
     l->pipeline = p;
     l->settings = *channel;
     memcpy(l->channel, channel->name, sizeof channel->name);
+    l->gop_us = (intptr_t)map_get(&p->gops, l->channel);
     l->publisher = publisher_ref(publisher);
     l->loop = publisher_loop(publisher);
     timer_init(&l->grace, p->conf.home, on_grace_over, l);
@@ -402,6 +414,7 @@ int pipeline_create(struct pipeline **out, const struct pipeline_conf *conf)
         return ERR_NOMEM;
     }
     map_init(&p->lives);
+    map_init(&p->gops);
     p->streams = metrics_gauge(conf->metrics, "lectern_streams",
                                "live streams, those in grace included", NULL);
     p->takeovers = metrics_counter(conf->metrics, "lectern_takeovers_total",
@@ -424,6 +437,7 @@ void pipeline_free(struct pipeline **p)
         free(l);
     }
     map_release(&old->lives);
+    map_release(&old->gops);
     directory_unref(&old->directory);
     free(old->worker_path);
     free(old);
