@@ -212,7 +212,7 @@ void conn_http1_continue(struct conn *c)
 /* --- answers -----------------------------------------------------------------
  */
 
-/* TLS: seals the body piece by piece, never more than OUT_SOFT_BYTES ahead of
+/* TLS: seals the body piece by piece, never more than conn_out_soft() ahead of
  * the socket. */
 static int seal_body(struct conn *c)
 {
@@ -226,7 +226,7 @@ static int seal_body(struct conn *c)
             continue;
         }
         while (skip < s->len) {
-            if (c->server->io.out_len >= OUT_SOFT_BYTES) goto pause;
+            if (c->server->io.out_len >= conn_out_soft(c)) goto pause;
             size_t n = s->len - skip, room = conn_stage_room(c);
             if (n > room) n = room;
             if (conn_stage(c, s->data + skip, n)) return ERR_IO;
@@ -340,6 +340,7 @@ void conn_http1_sent(struct conn *c)
         return;
     }
     c->state = CONN_IDLE;
+    c->is_slow = false;
     c->armed_state = CONN_CLOSING; /* a next head has its own deadline */
     /* The next request must not begin inside whoever answered this one. */
     if (c->in_input) return;

@@ -205,6 +205,7 @@ int conn_flush(struct conn *c)
     if (!len) return 0;
     if (try_write(c, &b, 1, &sent)) return ERR_IO;
     if (sent == len) return 0;
+    c->is_slow = true;
     metric_add(c->server->sent_bytes, (int64_t)(len - sent));
     return tail_of_copy(c, io->out + sent, len - sent) ? give_up_memory(c) : 0;
 }

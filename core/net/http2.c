@@ -7,7 +7,7 @@
 #include "core/net/http2_priv.h"
 
 enum {
-    PUMP_ROUNDS = 4, /* of OUT_SOFT_BYTES, before others have their turn */
+    PUMP_ROUNDS = 4, /* of conn_out_soft(), before others have their turn */
     /* nghttp2's own bounds, behind ours. */
     ACKS_MAX = 200,
     SETTINGS_MAX = 32,
@@ -167,14 +167,14 @@ void http2_input(struct conn *c, const uint8_t *data, size_t len)
 }
 
 /* Frames until nothing is left to say, the viewer's windows are full, or
- * OUT_SOFT_BYTES lie ready. 0, or c is closing. */
+ * conn_out_soft() bytes lie ready. 0, or c is closing. */
 static int gather_frames(struct http2 *h)
 {
     struct conn *c = h->c;
     const uint8_t *data;
     ssize_t n;
 
-    while (c->server->io.out_len < OUT_SOFT_BYTES &&
+    while (c->server->io.out_len < conn_out_soft(c) &&
            (n = nghttp2_session_mem_send(h->session, &data)) != 0) {
         if (c->state == CONN_CLOSING) return ERR_CLOSED;
         if (n < 0 || conn_stage(c, data, (size_t)n)) {
@@ -191,12 +191,13 @@ void http2_pump(struct conn *c)
 
     for (int i = 0; i < PUMP_ROUNDS && !c->tails; i++) {
         if (gather_frames(h)) return;
-        bool is_all = c->server->io.out_len < OUT_SOFT_BYTES;
+        bool is_all = c->server->io.out_len < conn_out_soft(c);
         if (conn_flush(c)) return;
         if (c->tails) h->progress_at = http2_now(h);
         if (is_all) break;
         if (i == PUMP_ROUNDS - 1) conn_mark_ready(c);
     }
+    if (!c->tails && !h->queued_bytes) c->is_slow = false;
     if (!c->tails && !nghttp2_session_want_read(h->session) &&
         !nghttp2_session_want_write(h->session)) {
         if (c->tls) {

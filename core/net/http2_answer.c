@@ -108,7 +108,8 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame,
     struct server *server = h->c->server;
 
     (void)session, (void)frame;
-    if (server->io.out_len >= OUT_SOFT_BYTES) return NGHTTP2_ERR_WOULDBLOCK;
+    if (server->io.out_len >= conn_out_soft(h->c))
+        return NGHTTP2_ERR_WOULDBLOCK;
     if (FRAME_HEAD_BYTES + length > conn_stage_room(h->c) && conn_seal(h->c))
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (conn_stage(h->c, frame_head, FRAME_HEAD_BYTES) ||

@@ -31,6 +31,7 @@ enum {
     READ_BYTES = 64 * 1024,
     STAGE_BYTES = 16 * 1024, /* one TLS record */
     OUT_SOFT_BYTES = 256 * 1024,
+    OUT_SLOW_BYTES = 32 * 1024,
     OUT_BYTES = OUT_SOFT_BYTES + 128 * 1024,
     STASH_MAX = READ_BYTES + 32 * 1024, /* read but not yet processed */
     STASH_PAUSE = 16 * 1024,            /* stop reading above */
@@ -175,7 +176,7 @@ struct conn {
     uint8_t state, armed_state;
     uint8_t tails; /* uv_writes under way */
     bool in_input, is_paused, has_eof, sending_body, linger_when_sent,
-        has_served, is_half_open;
+        has_served, is_half_open, is_slow;
 };
 
 /* A body that is still coming in. */
@@ -292,6 +293,12 @@ int conn_write(struct conn *c, const uv_buf_t *bufs, unsigned n, unsigned heads,
 /* Appends to the stage, sealing full records into out. 0 or ERR_IO. */
 int conn_stage(struct conn *c, const void *data, size_t len);
 int conn_seal(struct conn *c);
+/* How much may lie sealed before it is sent: less for who left some of
+ * this answer behind, since that must be copied. */
+static inline size_t conn_out_soft(const struct conn *c)
+{
+    return c->is_slow ? OUT_SLOW_BYTES : OUT_SOFT_BYTES;
+}
 static inline size_t conn_stage_room(const struct conn *c)
 {
     return STAGE_BYTES - c->server->stage_len;
