@@ -333,7 +333,7 @@ void lint_successor(struct lint *l, const struct m3u8 *before,
 void lint_delta(struct lint *l, const struct m3u8 *full,
                 const struct m3u8 *delta)
 {
-    int64_t skipped_us = 0;
+    uint64_t end = delta->media_sequence + (uint64_t)delta->skipped;
 
     if (!delta->skip_count) return;
     MUST(delta->skipped >= 1, "SKIP", "4.4.5.2", "SKIPPED-SEGMENTS=%" PRId64,
@@ -341,13 +341,10 @@ void lint_delta(struct lint *l, const struct m3u8 *full,
     lint_successor(l, full, delta);
     for (int i = 0; i < full->segment_count; i++) {
         const struct m3u8_segment *g = &full->segments[i];
-        uint64_t end = delta->media_sequence + (uint64_t)delta->skipped;
 
-        if (g->msn >= delta->media_sequence && g->msn < end) continue;
-        if (g->msn < end || g->msn < delta->media_sequence) continue;
+        if (g->msn < end) continue;
         MUST(m3u8_find(delta, g->msn), "SKIP", "6.2.5.1",
              "segment %" PRIu64 " is neither skipped nor listed", g->msn);
-        if (g->duration_us > 0) skipped_us += g->duration_us;
     }
     if (delta->can_skip_us > 0)
         MUST(delta->duration_us + ROUND_US >= delta->can_skip_us, "SKIP",
