@@ -26,7 +26,10 @@ head -c 51200 /dev/urandom >"$work/www/part.m4s"
 
 taskset -c 0 "$bin/httpserver" "$work/www" "$port" $((port + 1)) &
 ours=$!
-until [ -s "$work/data/tls/cert.pem" ]; do sleep 0.05; done
+until [ -s "$work/data/tls/cert.pem" ]; do
+    kill -0 "$ours" 2>/dev/null || { echo "httpserver did not start" >&2; exit 1; }
+    sleep 0.05
+done
 
 cat >"$work/nginx.conf" <<CONF
 daemon off; worker_processes 1; pid $work/nginx.pid; error_log $work/err.log;
