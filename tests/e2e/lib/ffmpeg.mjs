@@ -1,13 +1,17 @@
 /* tests/e2e/lib/ffmpeg.mjs — publishers: ffmpeg, filming the clock of
  * tests/bench/timebars.c. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { spawn } from "node:child_process";
 import { Program } from "./process.mjs";
 
 const SOURCE = "tests/bench/timebars.c";
 const CAMERA = "build/tests/bench/timebars";
+
+const cameras = new Set();
+process.on("exit", () => {
+    for (const camera of cameras) camera.kill("SIGKILL");
+});
 
 /** Builds the camera where `make bench` would, when it is missing or old. */
 function camera() {
@@ -65,8 +69,11 @@ export class Publisher {
         ], { stdio: [this.#camera.stdout, "pipe", "pipe"] });
         this.#camera.stdout.destroy();
         this.#camera.on("error", () => {});
-        this.#ffmpeg.gone.then(() => this.#camera.kill("SIGKILL"));
-        process.on("exit", () => this.#camera.kill("SIGKILL"));
+        cameras.add(this.#camera);
+        this.#ffmpeg.gone.then(() => {
+            this.#camera.kill("SIGKILL");
+            cameras.delete(this.#camera);
+        });
     }
 
     get lines() {
