@@ -59,6 +59,19 @@ try {
     console.log("  " + JSON.stringify({
         latency, behind, target, stalls, dropped, level,
     }));
+    /* The top rung is the source's own bytes: one that was decoded, scaled
+     * and encoded again is later by that. */
+    const menu = ours.page.getByLabel("Quality");
+    const rungs = await menu.locator("option").allTextContents();
+    const rung = rungs.find((name) => name === "480p");
+    if (rung) {
+        await menu.selectOption({ label: rung });
+        await until("the rung is shown", () => ours.page.evaluate(() =>
+            document.querySelector("video").videoHeight === 480));
+        await ours.settles(0.1).catch(() => console.log("(did not settle)"));
+        report("watch page, transcoded 480p rung",
+            await ours.ages(FRAMES, WIDTH, 120000));
+    }
     await ours.close();
 
     const plain = await open("/healthz");
