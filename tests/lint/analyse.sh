@@ -3,7 +3,7 @@
 set -u
 make -s compile_commands.json || exit 1
 sources=$(find core ingest transcode packager edge control cluster app \
-    -name '*.c' | sort)
+    -name "*.c" 2>/dev/null | sort)
 echo $sources | tr ' ' '\n' | xargs -P "$(nproc)" -n 4 \
     clang-tidy -p . --quiet --extra-arg=-Wno-unknown-warning-option \
     2>/dev/null || exit 1
