@@ -9,7 +9,7 @@
 #include "core/base/err.h"
 #include "core/loop/loop_priv.h"
 
-enum { RUN_ONCE_MOST = 10000 };
+enum { RUN_ONCE_MOST = 10000, CHILD_WAITS = 400, CHILD_WAIT_MS = 5 };
 
 static void on_doorbell(uv_async_t *doorbell)
 {
@@ -70,6 +70,25 @@ static void close_handle(uv_handle_t *h, void *arg)
     if (!uv_is_closing(h)) uv_close(h, NULL);
 }
 
+static void find_process(uv_handle_t *h, void *found)
+{
+    if (uv_handle_get_type(h) == UV_PROCESS && uv_is_active(h))
+        *(bool *)found = true;
+}
+
+/* Children that were told to end are seen off, so that their owners hear of it
+ * and let go of what they keep; two seconds are enough for the slowest. */
+static void await_children(struct loop *l)
+{
+    for (int i = 0; i < CHILD_WAITS; i++) {
+        bool found = false;
+        uv_walk(&l->uv, find_process, &found);
+        if (!found) return;
+        uv_run(&l->uv, UV_RUN_NOWAIT);
+        poll(NULL, 0, CHILD_WAIT_MS);
+    }
+}
+
 void loop_free(struct loop **l)
 {
     struct loop *last = *l;
@@ -79,6 +98,7 @@ void loop_free(struct loop **l)
     /* What is left in the mailbox carries references: let it run. */
     for (int i = 0; i < RUN_ONCE_MOST && mailbox_drain(&last->mailbox); i++)
         continue;
+    await_children(last);
     do {
         uv_walk(&last->uv, close_handle, NULL);
         uv_run(&last->uv, UV_RUN_DEFAULT);
