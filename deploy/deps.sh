@@ -26,6 +26,6 @@ if [ "$what" = test ] && [ -f package-lock.json ] &&
     [ ! -e node_modules/.package-lock.json -o \
         package-lock.json -nt node_modules/.package-lock.json ]; then
     echo "installing npm packages"
-    npm ci --silent --no-audit --no-fund --ignore-scripts
+    npm ci --loglevel=error --no-audit --no-fund --ignore-scripts
     touch node_modules/.package-lock.json
 fi
