@@ -85,21 +85,7 @@ static bool is_word(const char *text, size_t len, const char *word)
 
 static int read_method(struct reading *g, const char *text, size_t len)
 {
-    static const struct {
-        const char *name;
-        enum http_method method;
-    } known[] = {{"GET", HTTP_GET},       {"HEAD", HTTP_GET},
-                 {"POST", HTTP_POST},     {"PATCH", HTTP_PATCH},
-                 {"DELETE", HTTP_DELETE}, {"OPTIONS", HTTP_OPTIONS},
-                 {"PUT", HTTP_PUT}};
-
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (len != strlen(known[i].name) || memcmp(text, known[i].name, len))
-            continue;
-        g->r->method = known[i].method;
-        g->r->is_head = text[0] == 'H';
-        return 0;
-    }
+    if (!target_method(text, len, &g->r->method, &g->r->is_head)) return 0;
     for (size_t i = 0; i < len; i++)
         if (!token_char[(unsigned char)text[i]])
             return refuse(g, 400, "request-line");

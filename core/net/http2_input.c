@@ -126,23 +126,9 @@ static void write_path(struct http2 *h)
 
 static void take_method(struct http2 *h, nghttp2_vec v)
 {
-    static const struct {
-        const char *name;
-        enum http_method method;
-    } known[] = {{"GET", HTTP_GET},       {"HEAD", HTTP_GET},
-                 {"POST", HTTP_POST},     {"PATCH", HTTP_PATCH},
-                 {"DELETE", HTTP_DELETE}, {"OPTIONS", HTTP_OPTIONS},
-                 {"PUT", HTTP_PUT}};
-
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (v.len != strlen(known[i].name) ||
-            memcmp(v.base, known[i].name, v.len))
-            continue;
-        h->request.method = known[i].method;
-        h->request.is_head = v.base[0] == 'H';
-        return;
-    }
-    h->status = 501;
+    if (target_method((const char *)v.base, v.len, &h->request.method,
+                      &h->request.is_head))
+        h->status = 501;
 }
 
 static void take_pseudo(struct http2 *h, nghttp2_vec name, nghttp2_rcbuf *value)

@@ -1,9 +1,9 @@
 #include "core/net/target.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/net/server.h"
 
 static int hex_of(char c)
 {
@@ -79,4 +79,24 @@ int target_check_host(const char *text, size_t len)
         if (!is_plain(text[i]) || strchr("/?@<>\"{}|^`", text[i]))
             return ERR_SYNTAX;
     return len ? 0 : ERR_SYNTAX;
+}
+
+int target_method(const char *text, size_t len, unsigned *method, bool *is_head)
+{
+    static const struct {
+        const char *name;
+        enum http_method method;
+    } known[] = {{"GET", HTTP_GET},       {"HEAD", HTTP_GET},
+                 {"POST", HTTP_POST},     {"PATCH", HTTP_PATCH},
+                 {"DELETE", HTTP_DELETE}, {"OPTIONS", HTTP_OPTIONS},
+                 {"PUT", HTTP_PUT}};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (len != strlen(known[i].name) || memcmp(text, known[i].name, len))
+            continue;
+        *method = known[i].method;
+        *is_head = text[0] == 'H';
+        return 0;
+    }
+    return ERR_UNSUPPORTED;
 }
