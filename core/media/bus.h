@@ -100,6 +100,20 @@ int bus_post_track(struct bus *b, struct track *t);
 int bus_post_frame(struct bus *b, struct frame *f);
 int bus_post_signal(struct bus *b, enum bus_event_type type);
 
+/* Wishes that walk against the stream: a reader needs a keyframe of a track
+ * soon (a viewer joins, lost a picture, changes rendition). Any thread; takes
+ * effect on the bus's loop, where wishes for one track within BUS_ASK_US of
+ * the last become one, told when that time is over. Whoever makes the track
+ * may listen: the ladder for what it encodes, a publisher that can ask its
+ * encoder (WHIP) for the source; asking for a rendition that passes through
+ * is asking for its source. */
+enum { BUS_ASK_US = 500000, BUS_ASKED_MAX = 4 };
+typedef void bus_asked(uint8_t track_id, void *arg);
+void bus_ask_key(struct bus *b, uint8_t track_id);
+/* On the bus's loop. ERR_LIMIT with more than BUS_ASKED_MAX listeners. */
+int bus_listen(struct bus *b, bus_asked *fn, void *arg);
+void bus_unlisten(struct bus *b, bus_asked *fn, void *arg);
+
 /* Newest state, on the bus's loop. Track: borrowed, NULL if none. */
 struct track *bus_find_track(const struct bus *b, uint8_t id);
 /* End of the timeline so far in µs: the greatest dts + duration appended. */
