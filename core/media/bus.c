@@ -8,6 +8,8 @@
 #include "core/base/err.h"
 #include "core/base/list.h"
 #include "core/loop/loop.h"
+#include "core/media/bus_priv.h"
+#include "core/media/wishes.h"
 
 enum {
     WINDOW_DEFAULT_US = 12000000,
@@ -44,6 +46,7 @@ struct bus {
     struct plan *plan;
     struct list subscribers;
     bool waking, ended;
+    struct wishes wishes;
 };
 
 /* What a new subscriber is told before it reads the log. */
@@ -121,6 +124,7 @@ int bus_create(struct bus **out, const struct bus_conf *conf)
     b->ring_size = b->conf.max_entries;
     b->ring = calloc(b->ring_size, sizeof *b->ring);
     if (!b->ring) goto fail;
+    wishes_init(&b->wishes, b);
     *out = b;
     return 0;
 fail:
@@ -152,6 +156,7 @@ static void drop_oldest(struct bus *b)
 static void bus_destroy(struct bus *b)
 {
     INVARIANT(list_is_empty(&b->subscribers));
+    INVARIANT(!timer_is_set(&b->wishes.due));
     while (b->first < b->next)
         drop_oldest(b);
     for (int i = 0; i <= TRACK_ID_LAST; i++)
@@ -180,6 +185,11 @@ const struct bus_conf *bus_conf(const struct bus *b)
 struct loop *bus_loop(const struct bus *b)
 {
     return b->conf.loop;
+}
+
+struct wishes *bus_wishes(struct bus *b)
+{
+    return &b->wishes;
 }
 
 struct track *bus_find_track(const struct bus *b, uint8_t id)
@@ -316,7 +326,10 @@ int bus_signal(struct bus *b, enum bus_event_type type)
     INVARIANT(type == BUS_GONE || type == BUS_BACK || type == BUS_END);
     bus_ref(b);
     err = append(b, &e);
-    if (type == BUS_END) b->ended = true;
+    if (type == BUS_END) {
+        b->ended = true;
+        wishes_end(&b->wishes);
+    }
     bus_unref(&b);
     return err;
 }

@@ -110,7 +110,9 @@ int bus_post_signal(struct bus *b, enum bus_event_type type);
 enum { BUS_ASK_US = 500000, BUS_ASKED_MAX = 4 };
 typedef void bus_asked(uint8_t track_id, void *arg);
 void bus_ask_key(struct bus *b, uint8_t track_id);
-/* On the bus's loop. ERR_LIMIT with more than BUS_ASKED_MAX listeners. */
+/* On the bus's loop. A listener is told on that loop, maybe from within its
+ * own bus_ask_key(), never after its bus_unlisten() or BUS_END; a wish that
+ * nobody listens to is forgotten. ERR_LIMIT with more than BUS_ASKED_MAX. */
 int bus_listen(struct bus *b, bus_asked *fn, void *arg);
 void bus_unlisten(struct bus *b, bus_asked *fn, void *arg);
 
