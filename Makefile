@@ -37,6 +37,7 @@ UNIT       := $(shell find tests/unit -name "*.c" 2>/dev/null | sort)
 PROTOCOL   := $(wildcard tests/protocol/*.c tests/protocol/*/*.c)
 FUZZ       := $(wildcard tests/fuzz/*.c)
 BENCH      := $(wildcard tests/bench/*.c)
+TOOLS      := $(wildcard tests/tools/*.c)
 WEB        := $(shell find web -type f 2>/dev/null | sort)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -84,6 +85,9 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/harness.o $(CORE) 
 	$(Q)$(LINK) $(WRAP) $(filter %.o,$^) $(NEEDS_AV) $(CORE) -lcmocka $(LIB_LIBS) -lm
 $(BUILD)/tests/protocol/%: $(BUILD)/tests/protocol/%.o $(BUILD)/tests/harness.o $(CORE) $(WORKER)
 	$(Q)$(LINK) $(WRAP) $(filter %.o,$^) $(NEEDS_AV) $(CORE) -lcmocka $(LIB_LIBS) -lm
+$(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(CORE)
+	@echo "  link  $@"
+	$(Q)$(LINK) $^ $(LIB_LIBS) -lm
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(CORE)
 	@echo "  link  $@"
 	$(Q)$(LINK) $^ $(LIB_LIBS) -lm
@@ -116,14 +120,14 @@ alloc-fail: units ## unit tests again, the n-th allocation failing
 
 web-unit: ## unit tests of the pages' modules (node)
 	$(Q)sh tests/node.sh web-unit tests/unit/web/*.test.mjs
-e2e: all ## real encoders and browsers against the real server
+e2e: all $(call bin,$(TOOLS)) ## real encoders and browsers against the real server
 	$(Q)sh tests/node.sh e2e tests/e2e/*.test.mjs
 E2E_SHORT := tests/e2e/short.test.mjs
 sanitize: ## unit, protocol and a short e2e under ASan + UBSan
 	$(Q)$(MAKE) --no-print-directory SAN=address O="-O1 -g" -j2 all units protocols
 	$(Q)$(MAKE) --no-print-directory SAN=address O="-O1 -g" unit protocol
 	$(Q)LECTERN_BUILD=build/address sh tests/node.sh e2e-short $(E2E_SHORT)
-bench: all $(call bin,$(BENCH)) ## every figure of the README's table, as ratios where there is a peer
+bench: all $(call bin,$(BENCH)) $(call bin,$(TOOLS)) ## every figure of the README's table, as ratios where there is a peer
 	$(Q)sh tests/bench/run.sh
 soak: all ## 30 minutes of one lecture and 50 viewers: memory, latency, errors
 	$(Q)node tests/bench/soak.mjs

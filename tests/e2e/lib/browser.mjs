@@ -9,10 +9,10 @@ const FLAGS = [
     "--disable-sync", "--autoplay-policy=no-user-gesture-required",
 ];
 
-/** @param {{flags?: string[]}} [how] */
-export function launch({ flags = FLAGS } = {}) {
+/** @param {{flags?: string[], path?: string}} [how] */
+export function launch({ flags = FLAGS, path } = {}) {
     return chromium.launch({
-        executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+        executablePath: path ?? process.env.CHROMIUM ?? "/usr/bin/chromium",
         args: flags,
     });
 }

@@ -53,6 +53,10 @@ export class Program {
         return this.#child.pid;
     }
 
+    get stdin() {
+        return this.#child.stdin;
+    }
+
     get stdout() {
         return this.#child.stdout;
     }
