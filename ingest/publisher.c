@@ -11,6 +11,7 @@
 #include "core/base/metric.h"
 #include "core/loop/loop.h"
 #include "core/media/frame.h"
+#include "ingest/ear.h"
 #include "ingest/source.h"
 #include "ingest/timeline.h"
 
@@ -51,6 +52,7 @@ struct publisher {
     int answer_err;
 
     struct bus *bus;
+    struct ear *ear; /* NULL: nobody here can ask an encoder */
     struct timeline timeline;
     struct timeline_counts seen; /* as last counted in metrics */
     struct slot slots[TIMELINE_SLOTS];
@@ -143,6 +145,23 @@ static void refuse(struct publisher *p, int err)
     p->events.on_refused(err, p->events.arg);
 }
 
+static void on_wish(uint8_t track_id, void *arg)
+{
+    struct publisher *p = arg;
+    int slot = track_id - TRACK_SOURCE_FIRST;
+
+    if (slot < 0 || slot >= TIMELINE_SLOTS || !p->slots[slot].track ||
+        atomic_load(&p->ousted))
+        return;
+    p->events.on_key_wanted(slot, p->events.arg);
+}
+
+static void leave_bus(struct publisher *p)
+{
+    ear_close(&p->ear);
+    bus_unref(&p->bus);
+}
+
 static void go_live(struct publisher *p)
 {
     bool returning = p->answer_base_us > RETURNING_US;
@@ -151,6 +170,10 @@ static void go_live(struct publisher *p)
     p->answer_bus = NULL;
     timeline_init(&p->timeline, p->answer_base_us, returning);
     p->state = LIVE;
+    if (p->events.on_key_wanted &&
+        ear_open(&p->ear, p->bus, p->loop, on_wish, p))
+        log_warn("ingest", "deaf", log_s("channel", p->grant.channel),
+                 log_s("effect", "keyframes come as the encoder pleases"));
     log_event(p, "publish", returning ? "came back" : "began");
     p->events.on_ready(p->events.arg);
 }
@@ -233,7 +256,7 @@ void publisher_close(struct publisher **out, const char *reason)
     if (p->state == LIVE || p->state == KICKED)
         log_event(p, "unpublish", reason);
     p->state = CLOSED;
-    bus_unref(&p->bus);
+    leave_bus(p);
     if (p->attached) p->door.detach(p, p->door.arg);
     p->attached = false;
     take_answer(p);
@@ -252,7 +275,7 @@ static void on_kick(void *arg)
 
     if (p->state == LIVE) {
         p->state = KICKED;
-        bus_unref(&p->bus);
+        leave_bus(p);
         p->events.on_kicked(k->reason, p->events.arg);
     }
     publisher_unref(&p);

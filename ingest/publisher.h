@@ -51,6 +51,10 @@ struct publisher_events {
     /* Another publisher took over, or the operator stopped this one. */
     void (*on_kicked)(const char *reason, void *arg);
     void *arg;
+    /* May be NULL. Somebody needs a keyframe of this slot's track soon: for a
+     * protocol that can ask its encoder. While live only, at most two a
+     * second for each track, never from within a publisher_ call. */
+    void (*on_key_wanted)(int slot, void *arg);
 };
 
 /* protocol "rtmp", peer "host:port": copied, for logs. 0 or ERR_NOMEM. */

@@ -351,7 +351,7 @@ static void on_publish(const char *app, const char *key, void *arg)
 {
     struct connection *c = arg;
     struct rtmp_server *s = c->server;
-    struct publisher_events events = {on_ready, on_refused, on_kicked, c};
+    struct publisher_events events = {on_ready, on_refused, on_kicked, c, NULL};
 
     log_info("rtmp", "asked", log_s("peer", c->peer), log_s("app", app),
              log_secret("key", key));

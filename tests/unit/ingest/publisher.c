@@ -16,7 +16,7 @@ struct world {
     bool answer_now, answer_elsewhere;
     int64_t base_us;
     int attached, detached, ready, refused, kicked, frames, tracks;
-    int refusal;
+    int refusal, wishes, wished;
     char reason[64];
     int64_t dts[16];
     uint8_t flags[16];
@@ -90,7 +90,7 @@ static void on_wake(void *arg)
 
 static const struct ingest_door door = {authorise, attach, detach, NULL, NULL};
 static const struct publisher_events events = {on_ready, on_refused, on_kicked,
-                                               NULL};
+                                               NULL, NULL};
 
 static bool begin(void)
 {
@@ -264,6 +264,45 @@ out:
     end();
 }
 
+static void on_key_wanted(int slot, void *arg)
+{
+    (void)arg;
+    w.wishes++;
+    w.wished = slot;
+}
+
+static void test_wishes_reach_who_can_ask(void **state)
+{
+    struct publisher_events asking = events;
+    struct publisher *p = NULL;
+
+    (void)state;
+    if (!begin()) goto out;
+    w.answer_now = true;
+    asking.on_key_wanted = on_key_wanted;
+    if (publisher_create(&p, &door, w.loop, "whip", "x", &asking)) goto out;
+    publisher_open(p, "demo-key");
+    if (give_video(p)) goto out;
+    bus_ask_key(w.bus, TRACK_SOURCE_FIRST + 3); /* no such track */
+    bus_ask_key(w.bus, TRACK_RENDITION_FIRST);  /* the ladder's */
+    bus_ask_key(w.bus, TRACK_SOURCE_FIRST);
+    assert_int_equal(w.wishes, 0); /* by mail */
+    loop_run_once(w.loop);
+    if (!w.wishes) goto out; /* memory */
+    assert_int_equal(w.wishes, 1);
+    assert_int_equal(w.wished, 0);
+    publisher_kick(p, "taken over");
+    bus_ask_key(w.bus, TRACK_SOURCE_FIRST);
+    loop_run_once(w.loop);
+    publisher_close(&p, "kicked");
+    bus_ask_key(w.bus, TRACK_SOURCE_FIRST);
+    loop_run_once(w.loop);
+    assert_int_equal(w.wishes, 1);
+out:
+    publisher_close(&p, "test");
+    end();
+}
+
 static void stop_both(void *arg)
 {
     (void)arg;
@@ -330,6 +369,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_door_refuses_later),
     cmocka_unit_test(test_closed_before_the_answer),
     cmocka_unit_test(test_kick_comes_by_mail_and_once),
+    cmocka_unit_test(test_wishes_reach_who_can_ask),
     cmocka_unit_test(test_answer_from_another_thread),
     cmocka_unit_test(test_bad_tracks),
 };
