@@ -1,0 +1,59 @@
+#include "edge/pacer.h"
+
+static int64_t clamped(int64_t bps)
+{
+    if (bps < PACER_RATE_MIN_BPS) return PACER_RATE_MIN_BPS;
+    return bps > PACER_RATE_MAX_BPS ? PACER_RATE_MAX_BPS : bps;
+}
+
+/* Of 1/1,000,000 bit, so that short spans add up. */
+static int64_t scaled(int64_t bytes)
+{
+    return bytes * 8 * 1000000;
+}
+
+static int64_t burst(const struct pacer *p)
+{
+    int64_t tick = p->rate_bps * PACER_TICK_US;
+
+    return tick > scaled(PACER_BURST_BYTES) ? tick : scaled(PACER_BURST_BYTES);
+}
+
+static void refill(struct pacer *p, int64_t now_at)
+{
+    int64_t span = now_at - p->at;
+
+    if (span <= 0) return;
+    if (span > 1000000) span = 1000000;
+    p->budget += p->rate_bps * span;
+    if (p->budget > burst(p)) p->budget = burst(p);
+    p->at = now_at;
+}
+
+void pacer_init(struct pacer *p, int64_t rate_bps, int64_t now_at)
+{
+    *p = (struct pacer){.rate_bps = clamped(rate_bps), .at = now_at};
+    p->budget = burst(p);
+}
+
+void pacer_set_rate(struct pacer *p, int64_t rate_bps, int64_t now_at)
+{
+    refill(p, now_at);
+    p->rate_bps = clamped(rate_bps);
+}
+
+bool pacer_may_send(struct pacer *p, int64_t now_at)
+{
+    refill(p, now_at);
+    return p->budget > 0;
+}
+
+void pacer_sent(struct pacer *p, size_t bytes)
+{
+    p->budget -= scaled((int64_t)bytes);
+}
+
+int64_t pacer_span_us(const struct pacer *p, uint64_t bytes)
+{
+    return (int64_t)(bytes * 8 * 1000000 / (uint64_t)p->rate_bps);
+}
