@@ -175,6 +175,17 @@ void rungs_mark(struct rungs *r, const struct mark *m)
         r->marked_at = loop_now(r->conf.loop);
 }
 
+void rungs_key(struct rungs *r, uint8_t id)
+{
+    struct wire_record record = {.type = WIRE_KEY, .v.key = id};
+    const struct ladder_rung *rung = ladder_find(&r->ladder, id);
+
+    /* Before its first mark a rung would begin outside a segment. */
+    if (rung && rung->info.kind == TRACK_VIDEO && !rung->info.passthrough &&
+        r->begun[id - TRACK_RENDITION_FIRST])
+        send_record(r, &record);
+}
+
 void rungs_gone(struct rungs *r)
 {
     struct wire_record record = {.type = WIRE_SIGNAL, .v.signal = BUS_GONE};

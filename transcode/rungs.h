@@ -54,6 +54,8 @@ void rungs_want(struct rungs *r, const struct ladder *l);
 void rungs_mark(struct rungs *r, const struct mark *m);
 /* Shares f, a frame of a source track. */
 void rungs_frame(struct rungs *r, struct frame *f);
+/* A keyframe of this rung as soon as can be; fine where it is not made. */
+void rungs_key(struct rungs *r, uint8_t id);
 /* The publisher left: what is held back may come out. */
 void rungs_gone(struct rungs *r);
 

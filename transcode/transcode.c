@@ -135,6 +135,7 @@ int transcode_create(struct transcode **out, struct bus *bus,
         transcode_free(&t);
         return ERR_NOMEM;
     }
+    wanted_begin(t);
     on_wake(t); /* what the bus already knows */
     *out = t;
     return 0;
@@ -146,6 +147,7 @@ void transcode_free(struct transcode **t)
 
     *t = NULL;
     if (!last) return;
+    wanted_end(last);
     bus_unsubscribe(&last->subscriber);
     rungs_free(&last->rungs);
     pending_release(&last->source);

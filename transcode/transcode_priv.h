@@ -1,5 +1,5 @@
 /* transcode/transcode_priv.h — what the room's door (transcode.c), its hearing
- * (source.c) and its voice (publish.c) share. */
+ * (source.c, wanted.c) and its voice (publish.c) share. */
 #ifndef TRANSCODE_TRANSCODE_PRIV_H
 #define TRANSCODE_TRANSCODE_PRIV_H
 #include "transcode/boundary.h"
@@ -55,6 +55,10 @@ void source_frame(struct transcode *t, struct frame *f);
 void source_break(struct transcode *t);
 /* A publisher is there again. */
 void source_back(struct transcode *t);
+
+/* --- wanted.c: what viewers wish for -------------------------------------- */
+void wanted_begin(struct transcode *t);
+void wanted_end(struct transcode *t);
 
 /* --- publish.c: what goes onto the bus ------------------------------------ */
 /* The ladder for the source as it is; tells the rungs, not the bus. */

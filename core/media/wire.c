@@ -30,6 +30,7 @@ static const struct {
     [WIRE_META] = {1 + 1 + 8, WIRE_META_MAX},
     [WIRE_STAT] = {8, WIRE_NAME_MAX},
     [WIRE_END] = {0, 0},
+    [WIRE_KEY] = {1, 0},
 };
 
 void wire_record_release(struct wire_record *r)
@@ -118,6 +119,7 @@ static void put_fixed(struct writer *w, const struct wire_record *r)
         break;
     case WIRE_STAT: put(w, (uint64_t)r->v.stat, 8); break;
     case WIRE_END: break;
+    case WIRE_KEY: put(w, r->v.key, 1); break;
     }
 }
 
@@ -255,6 +257,7 @@ static int get_fixed(struct reader *in, struct wire_record *r)
         return 0;
     case WIRE_STAT: r->v.stat = (int64_t)reader_u64(in); return 0;
     case WIRE_END: return 0;
+    case WIRE_KEY: r->v.key = reader_u8(in); return 0;
     }
     return ERR_SYNTAX;
 }

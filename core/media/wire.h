@@ -39,7 +39,8 @@ enum wire_type {
     WIRE_META,
     WIRE_STAT,
     WIRE_END,
-    WIRE_TYPE_LAST = WIRE_END,
+    WIRE_KEY, /* to a child: a keyframe of this rendition at its next picture */
+    WIRE_TYPE_LAST = WIRE_KEY,
 };
 
 struct wire_hello {
@@ -65,6 +66,7 @@ struct wire_record {
         enum bus_event_type signal;
         struct wire_meta meta;
         int64_t stat; /* payload: the counter's name */
+        uint8_t key;  /* track id */
     } v;
     struct slice payload;
 };

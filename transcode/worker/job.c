@@ -117,12 +117,13 @@ static void on_picture(AVFrame *picture, void *arg)
     struct lane_picture p = {.captured_at = n->captured_at};
     AVFrame *larger = NULL; /* the rung before: what the next scales from */
 
-    p.idr = take_marks(j, picture->pts, &p.discontinuity);
+    bool marked = take_marks(j, picture->pts, &p.discontinuity);
     for (int i = 0; i < j->count; i++) {
         struct rung *r = &j->rungs[i];
         const struct track_info *t = lane_info(r->lane);
         AVFrame *made = NULL;
-        if (!lane_wants(r->lane, picture->pts, p.idr)) continue;
+        p.idr = marked;
+        if (!lane_wants(r->lane, picture->pts, &p.idr)) continue;
         if (scaler_run(r->scaler, larger ? larger : picture, &made)) continue;
         av_frame_free(&larger);
         larger = av_frame_clone(made);
@@ -131,7 +132,7 @@ static void on_picture(AVFrame *picture, void *arg)
         lane_push(r->lane, &p);
     }
     av_frame_free(&larger);
-    if (p.idr && decoder_errors(j->decoder) != j->errors_told) {
+    if (marked && decoder_errors(j->decoder) != j->errors_told) {
         j->errors_told = decoder_errors(j->decoder);
         sink_stat(j->sink, "decode_errors", j->errors_told);
     }
@@ -220,6 +221,12 @@ static void take_mark(struct job *j, const struct mark *m)
     j->marks[j->mark_count++] = *m;
 }
 
+static void take_key(struct job *j, uint8_t id)
+{
+    for (int i = 0; i < j->count; i++)
+        if (lane_info(j->rungs[i].lane)->id == id) lane_force(j->rungs[i].lane);
+}
+
 static void take_frame(struct job *j, const struct wire_record *r)
 {
     const struct frame *f = &r->v.frame;
@@ -243,6 +250,7 @@ int job_take(struct job *j, const struct wire_record *r)
         return 0;
     case WIRE_FRAME: take_frame(j, r); return 0;
     case WIRE_MARK: take_mark(j, &r->v.mark); return 0;
+    case WIRE_KEY: take_key(j, r->v.key); return 0;
     case WIRE_PLAN: take_plan(j, &r->v.plan); return 0;
     case WIRE_SIGNAL:
         if (r->v.signal == BUS_GONE && j->decoder) decoder_drain(j->decoder);

@@ -6,11 +6,13 @@
  *   PLAN              keep these renditions, end the others
  *   MARK              the picture with this pts is an IDR in every rung; stands
  *                     before the source frame of that pts
+ *   KEY               this rung's next picture is an IDR, too; a rung that has
+ *                     not begun begins there
  *   FRAME             of a source track, in decoding order
  *   SIGNAL GONE       give out what is held back
  *   END               the same, then stop
  *
- * Rungs begin at their first mark. One thread. */
+ * Rungs begin at their first mark or KEY. One thread. */
 #ifndef TRANSCODE_WORKER_JOB_H
 #define TRANSCODE_WORKER_JOB_H
 #include "core/media/wire.h"

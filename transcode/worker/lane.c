@@ -20,7 +20,7 @@ struct lane {
     bool hardware;
     int64_t period; /* ticks between its pictures; 0: takes all */
     /* the decoder's thread */
-    bool begun;
+    bool begun, forced;
     int64_t last_pts;
     /* between the two */
     pthread_t thread;
@@ -41,11 +41,18 @@ const struct track_info *lane_info(const struct lane *l)
     return &l->info;
 }
 
-bool lane_wants(struct lane *l, int64_t pts, bool idr)
+void lane_force(struct lane *l)
 {
-    if (!idr && !l->begun) return false;
-    if (!idr && l->period && pts - l->last_pts < l->period * 3 / 4)
+    l->forced = true;
+}
+
+bool lane_wants(struct lane *l, int64_t pts, bool *idr)
+{
+    if (!*idr && !l->begun && !l->forced) return false;
+    if (!*idr && l->begun && l->period && pts - l->last_pts < l->period * 3 / 4)
         return false;
+    *idr |= l->forced;
+    l->forced = false;
     l->begun = true;
     l->last_pts = pts;
     return true;

@@ -29,9 +29,12 @@ int lane_create(struct lane **out, const struct track_info *info, bool hardware,
 void lane_free(struct lane **l);
 const struct track_info *lane_info(const struct lane *l);
 
+/* The next picture that is wanted is an IDR. The decoder's thread. */
+void lane_force(struct lane *l);
 /* Is this picture one of the rung's? The decoder's thread. Until the first IDR
- * nothing is; at a lower cadence than the source's only every n-th. */
-bool lane_wants(struct lane *l, int64_t pts, bool idr);
+ * nothing is; at a lower cadence than the source's only every n-th. *idr: must
+ * it be one (a mark lies here)? Set, too, where one was forced. */
+bool lane_wants(struct lane *l, int64_t pts, bool *idr);
 /* Takes p->frame. Waits while the queue is full. */
 void lane_push(struct lane *l, const struct lane_picture *p);
 

@@ -336,6 +336,42 @@ static void test_source_passes_and_a_rung_is_made(void **state)
     finish();
 }
 
+static void on_asked(uint8_t id, void *arg)
+{
+    if (id == TRACK_SOURCE_FIRST) ++*(int *)arg;
+}
+
+/* A made rung gives an IDR at once, outside the marks; a rung that passes
+ * through is the publisher's to give. */
+static void test_wishes_go_where_keyframes_are_made(void **state)
+{
+    int asked = 0, unmarked = 0;
+
+    (void)state;
+    begin(CHANNEL_STANDARD, worker());
+    assert_int_equal(bus_listen(rig.bus, on_asked, &asked), 0);
+    play(0, 61, false, 0);
+    play(61, 100, true, 0);
+    bus_ask_key(rig.bus, LADDER_160P);
+    bus_ask_key(rig.bus, LADDER_TOP);
+    bus_ask_key(rig.bus, LADDER_AUDIO);
+    assert_int_equal(asked, 1);
+    play(100, 240, true, 0);
+    for (int i = 0; i < rig.seen_count; i++) {
+        const struct frame *f = &rig.seen[i].frame;
+        if (rig.seen[i].type != BUS_FRAME || f->track_id != LADDER_160P ||
+            !(f->flags & FRAME_KEY) || is_marked(f->pts))
+            continue;
+        assert_int_equal(f->pts, 100 * TICK);
+        unmarked++;
+    }
+    assert_int_equal(unmarked, 1);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(mark_number(i)->pts, i * 2 * 90000);
+    bus_unlisten(rig.bus, on_asked, &asked);
+    finish();
+}
+
 static void test_a_killed_child_comes_back_at_a_mark(void **state)
 {
     int gaps;
@@ -495,6 +531,7 @@ static void test_what_cannot_keep_up_is_shed(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_source_passes_and_a_rung_is_made),
+    cmocka_unit_test(test_wishes_go_where_keyframes_are_made),
     cmocka_unit_test(test_a_killed_child_comes_back_at_a_mark),
     cmocka_unit_test(test_a_publisher_that_returns_is_a_discontinuity),
     cmocka_unit_test(test_a_late_keyframe_switches_the_top),

@@ -3,7 +3,7 @@
 #include "core/base/err.h"
 #include "core/media/wire.h"
 
-enum { RECORDS = 9 };
+enum { RECORDS = 10 };
 
 static struct slice borrowed(const char *text)
 {
@@ -58,7 +58,9 @@ static void fill(struct wire_record r[RECORDS])
     r[7].type = WIRE_STAT;
     r[7].v.stat = -1;
     r[7].payload = borrowed("decode_errors");
-    r[8].type = WIRE_END;
+    r[8].type = WIRE_KEY;
+    r[8].v.key = 66;
+    r[9].type = WIRE_END;
 }
 
 static size_t encode(uint8_t *out)

@@ -5,6 +5,7 @@
 
 #include "core/base/err.h"
 #include "core/media/h264.h"
+#include "core/media/h264_sps.h"
 #include "transcode/worker/encoder.h"
 #include "transcode/worker/job.h"
 
@@ -222,6 +223,78 @@ static void test_rungs_align_with_the_source(void **state)
     clean_up();
 }
 
+/* A viewer's decoder that waited for reordering would add a frame or more. */
+static void test_the_config_says_nothing_is_reordered(void **state)
+{
+    struct h264_params p;
+    struct h264_sps sps;
+
+    (void)state;
+    begin(30);
+    give_source_track();
+    ask(67, 160, 90, 30);
+    give_mark(0, false);
+    give_frame(0, 0);
+    finish();
+    const struct wire_record *t = track_of(67);
+    assert_non_null(t);
+    assert_int_equal(h264_avcc_parse(&p, t->payload.data, t->payload.len), 0);
+    assert_int_equal(h264_sps_parse(&sps, p.sps[0].data, p.sps[0].len), 0);
+    assert_int_equal(sps.reorder_frames, 0);
+    clean_up();
+}
+
+/* A wish: this rung alone, at its next picture, and once. One that has not
+ * begun begins there. */
+static void test_a_wished_keyframe_is_the_next_picture(void **state)
+{
+    (void)state;
+    begin(30);
+    give_source_track();
+    ask(67, 160, 90, 30);
+    ask(68, 80, 46, 15);
+    ask(82, 320, 180, 30);
+    for (int i = 0; i < FRAMES; i++) {
+        if (i == 0 || i == 60) give_mark(i, false);
+        if (i == 41) {
+            give((struct wire_record){.type = WIRE_KEY, .v.key = 67});
+            give((struct wire_record){.type = WIRE_KEY, .v.key = 68});
+        }
+        give_frame(i, 0);
+    }
+    finish();
+    for (int i = 0; i < FRAMES; i++)
+        assert_int_equal(!!(frame_of(67, i)->flags & FRAME_KEY),
+                         i == 0 || i == 41 || i == 60);
+    for (int i = 0; i < FRAMES / 2; i++) /* every other picture */
+        assert_int_equal(!!(frame_of(68, i)->flags & FRAME_KEY),
+                         i == 0 || i * 2 == 42 || i * 2 == 60);
+    assert_int_equal(frame_of(82, FRAMES - 1)->pts, (FRAMES - 1) * TICK);
+    clean_up();
+}
+
+static void test_on_demand_begins_at_once(void **state)
+{
+    (void)state;
+    begin(30);
+    give_source_track();
+    for (int i = 0; i < FRAMES; i++) {
+        if (i == 0 || i == 60) give_mark(i, false);
+        if (i == 33) {
+            ask(82, 320, 180, 30);
+            give((struct wire_record){.type = WIRE_KEY, .v.key = 82});
+        }
+        give_frame(i, 0);
+    }
+    finish();
+    for (int i = 33; i < FRAMES; i++) {
+        assert_int_equal(frame_of(82, i - 33)->pts, i * TICK);
+        assert_int_equal(!!(frame_of(82, i - 33)->flags & FRAME_KEY),
+                         i == 33 || i == 60);
+    }
+    clean_up();
+}
+
 static void test_payloads_are_length_prefixed_idrs(void **state)
 {
     struct h264_unit u;
@@ -346,6 +419,9 @@ static void test_absurd_requests_are_answered(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_rungs_align_with_the_source),
+    cmocka_unit_test(test_the_config_says_nothing_is_reordered),
+    cmocka_unit_test(test_a_wished_keyframe_is_the_next_picture),
+    cmocka_unit_test(test_on_demand_begins_at_once),
     cmocka_unit_test(test_payloads_are_length_prefixed_idrs),
     cmocka_unit_test(test_lower_cadence_keeps_marked_frames),
     cmocka_unit_test(test_a_rung_begins_and_ends_when_told),
