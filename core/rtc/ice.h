@@ -38,9 +38,9 @@ struct ice {
         int64_t heard_at;
     } paths[ICE_PATHS_MAX];
     int path_count;
-    int selected; /* index; -1: none */
-    bool nominated;
+    int selected;    /* index; -1: none */
     bool local_used; /* a valid check with `local` came */
+    bool heard;      /* any valid check came */
     int64_t started_at, heard_at;
 };
 
