@@ -54,8 +54,9 @@ struct udp_message {
     size_t segment; /* the run's datagrams are of this size, the last may be
                        shorter; 0 or >= len: one datagram */
 };
-/* How many were given to the kernel; the rest is dropped. Falls back to one
- * datagram per message where the way there has no segmentation. */
+/* How many were given to the kernel (a run beyond 64 datagrams or 65,000 bytes
+ * counts as several); the rest is dropped. Falls back to one datagram per
+ * message where the way there has no segmentation. */
 int udp_send(struct udp *u, const struct udp_message *m, int count);
 
 #endif
