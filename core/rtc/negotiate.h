@@ -50,11 +50,11 @@ struct rtc_negotiated {
 
 /* A viewer's offer. want_video, want_audio: what the channel has.
  * profile_idc: of the renditions that we send (66 Constrained Baseline,
- * 77 Main, 100 High), chosen best match: the same profile, else one a decoder
- * of which must cope (High covers Main covers Constrained Baseline), else any
- * H.264 with mode 1: browsers decode all.
- * 0; ERR_SYNTAX (malformed: HTTP 400), ERR_UNSUPPORTED (well-formed, not for
- * us: 406 or 422) with a sentence in why. */
+ * 77 Main, 100 High; not 0), chosen best match: the same profile, else one a
+ * decoder of which must cope (High covers Main covers Constrained Baseline),
+ * else any H.264 with mode 1: browsers decode all. 0; ERR_SYNTAX (malformed:
+ * HTTP 400), ERR_UNSUPPORTED (well-formed, not for us: 406 or 422) with a
+ * sentence in why. */
 int rtc_negotiate_play(struct rtc_negotiated *out, const struct sdp *offer,
                        bool want_video, bool want_audio, uint8_t profile_idc,
                        char why[160]);

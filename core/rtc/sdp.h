@@ -23,7 +23,11 @@ struct sdp_text { /* a view; not NUL-terminated */
     const char *at;
     size_t len;
 };
-bool sdp_is(struct sdp_text t, const char *word); /* case counts */
+bool sdp_is(struct sdp_text t, const char *word);   /* case counts */
+bool sdp_like(struct sdp_text t, const char *word); /* case does not */
+bool sdp_same(struct sdp_text a, struct sdp_text b);
+/* Decimal digits, 0 .. most. */
+bool sdp_number(struct sdp_text t, uint32_t most, uint32_t *out);
 
 enum sdp_kind { SDP_AUDIO, SDP_VIDEO, SDP_APPLICATION, SDP_OTHER };
 enum sdp_direction {
