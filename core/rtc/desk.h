@@ -27,6 +27,8 @@ struct rtc_peer;
 struct rtc_ticket; /* one POST that waits for its answer */
 struct server;
 
+enum { RTC_CONTROL_MAX = 64 };
+
 struct rtc_desk_conf {
     struct rtc_host *host; /* its loop is the desk's; borrowed */
     const char *prefix;    /* "/whip/" or "/whep/"; static text */
@@ -36,6 +38,14 @@ struct rtc_desk_conf {
     /* The session that accept() named was deleted: end it. The desk has
      * forgotten it. */
     void (*on_delete)(void *session, void *arg);
+    /* GET or PUT of a session's resource with "/rendition" behind its path
+     * (the bearer is checked as for DELETE): how a viewer's page asks and
+     * tells which rendition it is shown. On the session's loop; the desk
+     * carries question and answer between loops. body: PUT's text, at most
+     * RTC_CONTROL_MAX bytes, NUL-terminated; NULL: GET. Appends JSON to out and
+     * returns a status (200, 400). NULL: 404. */
+    int (*on_control)(void *session, const char *body, struct builder *out,
+                      void *arg);
     void *arg;
     int pending_per_address; /* sessions not yet connected; trusted and loopback
                                 addresses are not counted; 429 + Retry-After */
