@@ -305,6 +305,7 @@ static int announce(struct publisher *p, int slot, struct slice config)
     int err;
 
     info.id = (uint8_t)(TRACK_SOURCE_FIRST + slot);
+    info.askable = info.kind == TRACK_VIDEO && p->events.on_key_wanted;
     if (!info.language[0]) memcpy(info.language, "und", sizeof "und");
     err = track_create(&made, &info, config);
     if (!err) err = bus_post_track(p->bus, made);

@@ -52,7 +52,8 @@ struct publisher_events {
     void (*on_kicked)(const char *reason, void *arg);
     void *arg;
     /* May be NULL. Somebody needs a keyframe of this slot's track soon: for a
-     * protocol that can ask its encoder. While live only, at most two a
+     * protocol that can ask its encoder, whose video is then asked for one
+     * each 2 s, when a segment is due. While live only, at most two a
      * second for each track, never from within a publisher_ call. */
     void (*on_key_wanted)(int slot, void *arg);
 };

@@ -16,6 +16,10 @@ enum {
      * segment that ends then is still under 0.5 s over its target. */
     STALL_US = 450000,
     JITTER_US = 2000, /* timestamps rounded to ms by the way */
+    /* Before a segment is due: a source is asked, and its IDR is welcome. */
+    ASK_US = 250000,
+    EARLY_US = 400000,
+    ASKED_FPS = 30,
 };
 
 static int64_t to_us(int64_t ticks)
@@ -116,6 +120,11 @@ static void measure_fps(struct boundary *b)
     const struct boundary_source *s = &b->source;
     int64_t ticks = b->seen > 1 ? b->seen_dts[b->seen - 1] - b->seen_dts[0] : 0;
 
+    if (s->askable) {
+        b->fps_num = ASKED_FPS;
+        b->fps_den = 1;
+        return;
+    }
     if (ticks > 0) {
         snap_fps(b, ticks, b->seen - 1);
     } else {
@@ -140,6 +149,7 @@ static int64_t measured_part_us(const struct boundary *b)
     int n = boundary_part_frames(b->fps_num, b->fps_den, b->conf.part_goal_us);
     int64_t most = exact;
 
+    if (b->source.askable) return b->conf.part_goal_us;
     for (int i = 0; i + n < b->seen; i++) {
         int64_t ticks = b->seen_dts[i + n] - b->seen_dts[i];
         int64_t us = (ticks * 1000000 + VIDEO_TIMESCALE - 1) / VIDEO_TIMESCALE;
@@ -163,6 +173,11 @@ static void decide(struct boundary *b, enum boundary_mode mode,
     b->part_us = measured_part_us(b);
     b->target_duration_s = (uint32_t)(b->conf.segment_us / 1000000);
     if (mode != BOUNDARY_FOLLOW) return;
+    if (b->source.askable) {
+        b->target_duration_s++;
+        b->gop_us = b->conf.segment_us;
+        return;
+    }
     /* round(EXTINF) <= target with 0.1 s to spare */
     int64_t whole = (b->gop_us + 600000) / 1000000;
     if (whole > b->target_duration_s) b->target_duration_s = (uint32_t)whole;
@@ -173,6 +188,7 @@ static void grid(struct boundary *b, const struct boundary_frame *f,
 {
     if (b->needs_key && !f->key) {
         step->drop = true;
+        step->ask = b->source.askable;
         return;
     }
     if (!b->marked || b->broken || b->forced || f->pts >= b->grid_pts)
@@ -185,7 +201,7 @@ static bool take_hint(struct boundary *b, struct boundary_step *step)
     int64_t hint = b->conf.hint_gop_us;
 
     if (!hint || b->planned || !b->source.fps_num || !b->source.fps_den ||
-        b->source.must_encode)
+        b->source.must_encode || b->source.askable)
         return false;
     b->gop_us = hint;
     decide(b,
@@ -210,6 +226,7 @@ static void measure(struct boundary *b, const struct boundary_frame *f,
     int64_t span, most = may ? GOP_WAIT_US : GOP_WAIT_BASIC_US;
 
     step->drop = !b->anchored && !f->key;
+    step->ask = step->drop && b->source.askable;
     if (step->drop) return;
     step->early = f->key;
     step->mark = (struct mark){b->next_msn, f->pts, false};
@@ -225,7 +242,9 @@ static void measure(struct boundary *b, const struct boundary_frame *f,
         if (gop > b->gop_us) b->gop_us = gop;
         b->key_pts = f->pts;
     }
-    if (b->source.must_encode && may) {
+    if (b->source.askable && !b->source.must_encode) {
+        if (span >= MEASURE_FPS_US) decide(b, BOUNDARY_FOLLOW, step);
+    } else if (b->source.must_encode && may) {
         if (span >= MEASURE_FPS_US) decide(b, BOUNDARY_GRID, step);
     } else if (f->key && span >= MEASURE_US) {
         bool usable = b->gop_us <= GOP_MAX_US || !may;
@@ -247,14 +266,15 @@ static void follow(struct boundary *b, const struct boundary_frame *f,
         if (b->marked && !b->broken && gop > b->gop_us) b->gop_us = gop;
         b->key_pts = f->pts;
         /* Would the next keyframe come too late? Then here. */
-        if (!b->marked || b->broken || span + b->gop_us > target + TIGHT_US)
-            put_mark(b, f, step);
+        bool due = b->source.askable ? span >= b->conf.segment_us - EARLY_US
+                                     : span + b->gop_us > target + TIGHT_US;
+        if (!b->marked || b->broken || due) put_mark(b, f, step);
         return;
     }
-    if (!b->marked || b->broken) {
-        step->drop = true;
-        return;
-    }
+    step->drop = !b->marked || b->broken;
+    step->ask = b->source.askable &&
+                (step->drop || span >= b->conf.segment_us - ASK_US);
+    if (step->drop) return;
     if (span < target + LATE_US) return;
     step->switched = true;
     b->gop_us = span;

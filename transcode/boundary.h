@@ -8,7 +8,12 @@
  *     GRID ◄──────────────────────────────────────────────┘
  *       └──────── another publisher: boundary_retry() ────► FOLLOW
  *
- * FOLLOW: marks lie on the source's own IDRs, so its bytes pass through.
+ * FOLLOW: marks lie on the source's own IDRs, so its bytes pass through. A
+ * source that can be asked (a browser's encoder makes keyframes only then) is
+ * followed after 0.5 s, and asked shortly before each segment is due: the IDR
+ * that comes then is the mark, others are not. Its cadence varies and says
+ * nothing: parts are nominal, and the target has a second to spare for a wish
+ * that got lost.
  * GRID: marks lie every segment_us on any frame; every rung is encoded.
  * Where nothing may be encoded FOLLOW stays, waits 10 s for the measurement,
  * and forces a mark without an IDR rather than break TARGETDURATION. */
@@ -36,6 +41,7 @@ struct boundary_source {
     uint32_t fps_num, fps_den; /* 0/0: unknown */
     bool must_encode;          /* codec that cannot pass through, or audio
                                   alone, where any frame may begin a segment */
+    bool askable;              /* gives a keyframe when it is asked for one */
 };
 
 struct boundary_frame {
@@ -73,6 +79,7 @@ struct boundary_step {
                       first keyframe, this one last */
     bool marked;   /* mark is for everyone */
     bool switched; /* the source's keyframes stopped being usable here */
+    bool ask;      /* a keyframe is needed soon */
     struct mark mark;
 };
 

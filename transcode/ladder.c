@@ -66,9 +66,10 @@ static void add_video(struct ladder *l, uint8_t id, uint32_t lines,
     char name[TRACK_NAME_MAX];
 
     snprintf(name, sizeof name, "%up", lines);
+    if (id == LADDER_REALTIME) snprintf(name, sizeof name, "realtime");
     struct ladder_rung *r = add(l, id, name);
     struct track_info *t = &r->info;
-    r->frame_step = step_for(lines, fps);
+    r->frame_step = id == LADDER_REALTIME ? 1 : step_for(lines, fps);
     t->kind = TRACK_VIDEO;
     t->codec = CODEC_H264;
     t->timescale = VIDEO_TIMESCALE;
@@ -92,21 +93,29 @@ static void add_source(struct ladder *l, uint8_t id, const char *name,
     r->info.passthrough = true;
 }
 
-static void choose_video(struct ladder *l, const struct ladder_conf *conf,
-                         const struct track_info *v)
+static uint32_t top_lines(uint32_t lines)
 {
-    uint32_t side = short_side(v), lines = side;
+    return (lines > TOP_LINES ? TOP_LINES : lines) & ~1U;
+}
+
+static void choose_video(struct ladder *l, const struct ladder_conf *conf,
+                         const struct ladder_source *s)
+{
+    const struct track_info *v = &s->video;
+    uint32_t side = short_side(v), lines = s->lines ? s->lines : side;
     bool sized = side >= SMALLEST_SIDE;
     char name[TRACK_NAME_MAX];
 
     if (conf->type == CHANNEL_BASIC || !conf->encode_top) {
         snprintf(name, sizeof name, "%up", sized ? side : 0);
-        add_source(l, LADDER_TOP, sized ? name : "source", v);
+        add_source(l, LADDER_TOP, sized && !s->lines ? name : "source", v);
     } else if (sized) {
-        if (lines > TOP_LINES) lines = TOP_LINES;
-        add_video(l, LADDER_TOP, lines & ~1U, v);
+        lines = top_lines(lines);
+        add_video(l, LADDER_TOP, lines, v);
     }
     if (conf->type == CHANNEL_BASIC || !sized) return;
+    if (conf->realtime && !conf->encode_top)
+        add_video(l, LADDER_REALTIME, top_lines(lines), v);
     for (int i = 0; i < TABLE_SIZE; i++)
         if (table[i].lines * 10 <= lines * 9)
             add_video(l, table[i].id, table[i].lines, v);
@@ -129,16 +138,16 @@ static void add_audio(struct ladder *l, uint8_t id, const char *name,
 static void choose_audio(struct ladder *l, const struct ladder_conf *conf,
                          const struct ladder_source *s)
 {
-    bool basic = conf->type == CHANNEL_BASIC;
+    bool basic = conf->type == CHANNEL_BASIC && s->audio.codec == CODEC_AAC;
 
-    if (s->audio_plain || basic)
+    if (s->audio_plain || basic || conf->no_child)
         add_source(l, LADDER_AUDIO, "audio", &s->audio);
     else
         add_audio(l, LADDER_AUDIO, "audio", CODEC_AAC, &s->audio);
     if (!conf->opus) return;
     if (s->audio.codec == CODEC_OPUS)
         add_source(l, LADDER_OPUS, "opus", &s->audio);
-    else
+    else if (!conf->no_child)
         add_audio(l, LADDER_OPUS, "opus", CODEC_OPUS, &s->audio);
 }
 
@@ -146,7 +155,7 @@ void ladder_choose(struct ladder *out, const struct ladder_conf *conf,
                    const struct ladder_source *source)
 {
     *out = (struct ladder){0};
-    if (source->has_video) choose_video(out, conf, &source->video);
+    if (source->has_video) choose_video(out, conf, source);
     if (source->has_audio) choose_audio(out, conf, source);
 }
 
@@ -174,6 +183,7 @@ const struct ladder_rung *ladder_dearest(const struct ladder *l)
     for (int i = 0; i < l->count; i++) {
         const struct ladder_rung *r = &l->rungs[i];
         if (r->info.kind != TRACK_VIDEO) continue;
+        if (r->info.id == LADDER_REALTIME) return r;
         video++;
         if (!dearest && !r->info.passthrough) dearest = r;
     }
@@ -191,6 +201,7 @@ void ladder_list(const struct ladder *l, struct plan *out)
 {
     out->rendition_count = 0;
     for (int i = 0; i < l->count; i++)
-        if (l->rungs[i].info.id != LADDER_OPUS)
+        if (l->rungs[i].info.id != LADDER_OPUS &&
+            l->rungs[i].info.id != LADDER_REALTIME)
             out->rendition_ids[out->rendition_count++] = l->rungs[i].info.id;
 }

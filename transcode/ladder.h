@@ -14,7 +14,7 @@
 #include "core/media/track.h"
 #include "transcode/transcode.h"
 
-enum { LADDER_RUNGS_MAX = 8 };
+enum { LADDER_RUNGS_MAX = 10 };
 
 /* A rung keeps its id and name for the life of the stream. */
 enum ladder_id {
@@ -25,19 +25,36 @@ enum ladder_id {
     LADDER_360P,
     LADDER_160P,
     LADDER_AUDIO = TRACK_RENDITION_FIRST + 16, /* AAC-LC */
-    LADDER_OPUS, /* for WebRTC; no part of the plan */
+    /* For WebRTC; no part of the plan. */
+    LADDER_OPUS, /* 20 ms packets, 96 kbit/s, FEC in band */
+    /* The source's size without B-frames: where this track is on the bus,
+     * LADDER_TOP passes through with pictures out of order and is not for
+     * real time. It is made on demand only: its track is there from the
+     * beginning, with an empty config while nobody watches. The first
+     * bus_ask_key() begins it with an IDR at the next picture (a track with
+     * its config comes before), and it ends TRANSCODE_REALTIME_US after the
+     * last; whoever watches asks again each 10 s, best right after a keyframe
+     * of it: within TRANSCODE_FRESH_US of one a wish forces no other. A
+     * bitrate_bps of 0 says that it cannot be had now (too dear, or not
+     * needed). */
+    LADDER_REALTIME,
 };
 
 struct ladder_source {
     bool has_video, has_audio;
     struct track_info video, audio;
     bool audio_plain; /* AAC-LC with one or two channels: usable as it is */
+    /* Not 0: its size varies, and this is the greatest short side so far. Its
+     * rungs are of a source of that size, its top rung is called "source". */
+    uint32_t lines;
 };
 
 struct ladder_conf {
     enum channel_type type;
     bool encode_top; /* the source's keyframes are of no use */
     bool opus;       /* WebRTC is served too */
+    bool realtime;   /* and the source has B-frames */
+    bool no_child;   /* nothing can be made */
 };
 
 struct ladder_rung {
@@ -59,7 +76,8 @@ const struct ladder_rung *ladder_find(const struct ladder *l, uint8_t id);
 /* Forgets a rung; fine if it is not there. */
 void ladder_remove(struct ladder *l, uint8_t id);
 /* The transcoded video rung that costs most and may go: something to watch
- * stays. NULL if there is none. */
+ * stays. What is made for real time alone is the dearest. NULL if there is
+ * none. */
 const struct ladder_rung *ladder_dearest(const struct ladder *l);
 /* Is there a rung that is not the source's own bytes? */
 bool ladder_needs_child(const struct ladder *l);

@@ -14,8 +14,12 @@ static void keep_known(struct lineup *l, struct ladder *next)
 
     for (int i = next->count - 1; i >= 0; i--) {
         const struct track_info *t = &next->rungs[i].info;
+        /* What stands outside the plan has no URL to keep. */
+        if (t->id == LADDER_REALTIME || t->id == LADDER_OPUS) continue;
         if (holds(l->known, l->known_count, t->id)) continue;
-        if (closed && t->kind == TRACK_VIDEO)
+        /* The source grew: what it makes room for joins, unless a viewer
+         * would meet one name twice. */
+        if (closed && !strcmp(t->name, l->top_name))
             ladder_remove(next, t->id);
         else if (l->known_count < LADDER_RUNGS_MAX)
             l->known[l->known_count++] = t->id;

@@ -1,8 +1,7 @@
 /* transcode/lineup.h — the ladder of one stream over its life. What was named
  * once keeps its id and name, what was shed stays away until it is asked back,
- * and a source that
- * changes shape only takes rungs out or brings them back: the URLs that
- * viewers hold stay true. Pure; one thread. */
+ * and a source that changes shape takes rungs out, brings them back or adds
+ * some: the URLs that viewers hold stay true. Pure; one thread. */
 #ifndef TRANSCODE_LINEUP_H
 #define TRANSCODE_LINEUP_H
 #include "transcode/ladder.h"

@@ -1,6 +1,9 @@
 #include <string.h>
 
+#include "core/loop/loop.h"
 #include "transcode/transcode_priv.h"
+
+enum { VARIED_FPS = 30 }; /* of a source whose cadence says nothing */
 
 /* --- the ladder ----------------------------------------------------------- */
 
@@ -12,14 +15,44 @@ static bool encodes_top(const struct transcode *t)
             track_info(t->video)->codec != CODEC_H264);
 }
 
+/* A browser begins small and grows with what the network allows, and goes
+ * back when it must: the rungs are of the most there was. */
+static void settle_size(struct transcode *t, struct ladder_source *s)
+{
+    struct track_info *v = &s->video;
+    uint32_t side = v->width < v->height ? v->width : v->height;
+
+    if (side > t->most_lines) t->most_lines = side;
+    s->lines = t->most_lines;
+    if (v->fps_den && v->fps_num / v->fps_den > VARIED_FPS * 7 / 6) return;
+    v->fps_num = VARIED_FPS;
+    v->fps_den = 1;
+}
+
+/* What is on demand counts while somebody wants it. */
+static void want(struct transcode *t)
+{
+    struct ladder l = t->lineup.ladder;
+
+    if (!ladder_find(&l, LADDER_REALTIME)) wanted_realtime_ended(t);
+    if (!t->realtime.on) ladder_remove(&l, LADDER_REALTIME);
+    rungs_want(t->rungs, &l);
+}
+
 void publish_choose(struct transcode *t)
 {
     struct ladder_source s = {.audio_plain = t->audio_plain};
-    struct ladder_conf conf = {.type = t->conf.type, .opus = t->conf.opus};
+    struct ladder_conf conf = {.type = t->conf.type,
+                               .opus = t->conf.opus,
+                               .no_child = !t->worker_path[0]};
 
     if (t->video) {
         s.has_video = true;
         s.video = *track_info(t->video);
+        if (s.video.askable) settle_size(t, &s);
+        /* What was shed says that there is no room for more. */
+        conf.realtime =
+            t->conf.realtime && t->reorders && !t->lineup.shed_count;
         if (!s.video.fps_num || !s.video.fps_den) {
             s.video.fps_num = t->boundary.fps_num;
             s.video.fps_den = t->boundary.fps_den;
@@ -31,7 +64,28 @@ void publish_choose(struct transcode *t)
         s.audio = *track_info(t->audio);
     }
     lineup_choose(&t->lineup, &conf, &s);
-    rungs_want(t->rungs, &t->lineup.ladder);
+    want(t);
+}
+
+void publish_realtime(struct transcode *t)
+{
+    const struct ladder_rung *r =
+        ladder_find(&t->lineup.ladder, LADDER_REALTIME);
+    struct track_info info = r ? r->info : t->realtime.info;
+    struct track *idle = NULL;
+
+    if (!t->planned || (!r && !t->realtime.told)) return;
+    if (!r) info.bitrate_bps = 0;
+    if (t->realtime.told && (t->realtime.idle || t->realtime.on) &&
+        info.bitrate_bps == t->realtime.info.bitrate_bps &&
+        info.width == t->realtime.info.width &&
+        info.height == t->realtime.info.height)
+        return;
+    if (track_create(&idle, &info, (struct slice){0})) return;
+    bus_track(t->bus, idle);
+    track_unref(&idle);
+    t->realtime.told = t->realtime.idle = true;
+    t->realtime.info = info;
 }
 
 void publish_plan(struct transcode *t)
@@ -53,7 +107,9 @@ void publish_change(struct transcode *t)
 {
     if (!t->lineup.chosen) return;
     publish_choose(t);
-    if (t->planned) publish_plan(t);
+    if (!t->planned) return;
+    publish_plan(t);
+    publish_realtime(t);
 }
 
 /* --- publishing ----------------------------------------------------------- */
@@ -145,6 +201,8 @@ void publish_made(struct transcode *t, struct frame *f)
     const struct ladder_rung *r = ladder_find(&t->lineup.ladder, f->track_id);
 
     if (!r || r->info.passthrough) return;
+    if (f->track_id == LADDER_REALTIME && f->flags & FRAME_KEY)
+        t->realtime.key_at = loop_now(bus_loop(t->bus));
     if (transcode_video_ticks(f->pts, r->info.timescale) < t->from_pts) return;
     bus_append(t->bus, f);
 }

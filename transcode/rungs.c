@@ -23,6 +23,7 @@ enum {
     JUMP_TICKS = 90000,
     GOP_FRAMES_MAX = 900, /* kept for a new child; policy: none is kept */
     GOP_BYTES_MAX = 32 << 20,
+    SOUND_FRAMES = 256, /* kept likewise; policy: the oldest go */
     RUNG_SLOTS = TRACK_ID_LAST + 1 - TRACK_RENDITION_FIRST,
 };
 
@@ -36,6 +37,8 @@ struct rungs {
     int gop_count;
     size_t gop_bytes;
     bool gop_whole; /* begins with a keyframe, nothing missing */
+    struct frame *sound[SOUND_FRAMES]; /* a ring */
+    int sound_first, sound_count;
     struct mark last_mark;
     bool gop_marked; /* by last_mark, at its first frame */
     bool was_up;
@@ -43,6 +46,7 @@ struct rungs {
     int64_t source_pts, frame_ticks;
     int64_t jump_pts;           /* where the source last jumped to */
     int64_t newest[RUNG_SLOTS]; /* pts of what a rung gave last */
+    int64_t ends[RUNG_SLOTS];   /* of a sound rung: where that ends */
     bool begun[RUNG_SLOTS];
     /* instants; 0: not the case */
     int64_t up_at, fed_at, marked_at, heard_at, late_since;
@@ -109,6 +113,25 @@ static void keep_frame(struct rungs *r, struct frame *f)
     r->gop[r->gop_count++] = frame_ref(f);
 }
 
+static void forget_sound(struct rungs *r)
+{
+    while (r->sound_count--) {
+        frame_unref(&r->sound[r->sound_first]);
+        r->sound_first = (r->sound_first + 1) % SOUND_FRAMES;
+    }
+    r->sound_count = 0;
+}
+
+static void keep_sound(struct rungs *r, struct frame *f)
+{
+    if (r->sound_count == SOUND_FRAMES) {
+        frame_unref(&r->sound[r->sound_first]);
+        r->sound_first = (r->sound_first + 1) % SOUND_FRAMES;
+        r->sound_count--;
+    }
+    r->sound[(r->sound_first + r->sound_count++) % SOUND_FRAMES] = frame_ref(f);
+}
+
 static bool makes_sound(const struct rungs *r)
 {
     for (int i = 0; i < r->ladder.count; i++) {
@@ -159,10 +182,14 @@ static void feed_video(struct rungs *r, struct frame *f)
 
 void rungs_frame(struct rungs *r, struct frame *f)
 {
-    if (r->video && f->track_id == track_info(r->video)->id)
+    if (r->video && f->track_id == track_info(r->video)->id) {
         feed_video(r, f);
-    else if (makes_sound(r))
-        send_frame(r, f);
+        return;
+    }
+    keep_sound(r, f);
+    if (!makes_sound(r)) return;
+    if (!makes_video(r)) r->fed_at = loop_now(r->conf.loop);
+    send_frame(r, f);
 }
 
 void rungs_mark(struct rungs *r, const struct mark *m)
@@ -180,9 +207,10 @@ void rungs_key(struct rungs *r, uint8_t id)
     struct wire_record record = {.type = WIRE_KEY, .v.key = id};
     const struct ladder_rung *rung = ladder_find(&r->ladder, id);
 
+    if (!rung || rung->info.kind != TRACK_VIDEO || rung->info.passthrough)
+        return;
     /* Before its first mark a rung would begin outside a segment. */
-    if (rung && rung->info.kind == TRACK_VIDEO && !rung->info.passthrough &&
-        r->begun[id - TRACK_RENDITION_FIRST])
+    if (id == LADDER_REALTIME || r->begun[id - TRACK_RENDITION_FIRST])
         send_record(r, &record);
 }
 
@@ -198,7 +226,10 @@ void rungs_source(struct rungs *r, struct track *t)
     struct track **slot =
         track_info(t)->kind == TRACK_VIDEO ? &r->video : &r->audio;
 
-    if (track_info(t)->kind == TRACK_VIDEO) forget_gop(r);
+    if (track_info(t)->kind == TRACK_VIDEO)
+        forget_gop(r);
+    else
+        forget_sound(r);
     track_ref(t);
     track_unref(slot);
     *slot = t;
@@ -218,12 +249,43 @@ static void send_plan(struct rungs *r)
 
     struct plan *p = &record.v.plan;
     for (int i = 0; i < r->ladder.count; i++)
-        if (is_wanted_video(r, i))
+        if (!r->ladder.rungs[i].info.passthrough)
             p->rendition_ids[p->rendition_count++] = r->ladder.rungs[i].info.id;
     send_record(r, &record);
 }
 
 /* --- from the child ------------------------------------------------------- */
+
+/* A decoder that saw nothing yet: all since the last keyframe. */
+static void replay_video(struct rungs *r)
+{
+    r->dropping = !r->gop_whole;
+    for (int i = 0; i < r->gop_count && makes_video(r); i++)
+        send_frame(r, r->gop[i]);
+    rungs_key(r, LADDER_REALTIME);
+}
+
+/* What no rung gave yet. */
+static void replay_sound(struct rungs *r)
+{
+    int64_t from = INT64_MAX, rate;
+
+    if (!r->audio || !makes_sound(r)) return;
+    rate = track_info(r->audio)->timescale;
+    for (int i = 0; i < r->ladder.count; i++) {
+        const struct track_info *t = &r->ladder.rungs[i].info;
+        if (t->kind != TRACK_AUDIO || t->passthrough) continue;
+        int64_t end = r->ends[t->id - TRACK_RENDITION_FIRST];
+        if (end > INT64_MIN / 2)
+            end = end / t->timescale * rate +
+                  end % t->timescale * rate / t->timescale;
+        if (end < from) from = end;
+    }
+    for (int i = 0; i < r->sound_count; i++) {
+        struct frame *f = r->sound[(r->sound_first + i) % SOUND_FRAMES];
+        if (f->pts >= from) send_frame(r, f);
+    }
+}
 
 static void on_child_up(void *arg)
 {
@@ -239,13 +301,12 @@ static void on_child_up(void *arg)
     send_track(r, r->audio);
     for (int i = 0; i < r->ladder.count; i++)
         send_request(r, &r->ladder.rungs[i]);
-    r->dropping = !r->gop_whole;
     /* The first child begins where the stream does; a later one would give out
      * again what its forerunner did, and waits for the next mark. */
     if (r->gop_marked && !r->was_up) rungs_mark(r, &r->last_mark);
     r->was_up = true;
-    for (int i = 0; i < r->gop_count && makes_video(r); i++)
-        send_frame(r, r->gop[i]);
+    replay_video(r);
+    replay_sound(r);
     log_info("transcode", "child_up", log_s("channel", r->conf.channel),
              log_i("pid", child_pid(r->child)),
              log_i("replayed_frames", r->gop_count));
@@ -273,8 +334,14 @@ static void take_frame(struct rungs *r, const struct wire_record *record)
 
     r->heard_at = loop_now(r->conf.loop);
     if (!rung || rung->info.passthrough) return; /* shed meanwhile */
-    r->begun[f->track_id - TRACK_RENDITION_FIRST] = f->pts >= r->jump_pts;
-    r->newest[f->track_id - TRACK_RENDITION_FIRST] = f->pts;
+    int slot = f->track_id - TRACK_RENDITION_FIRST;
+    if (rung->info.kind == TRACK_AUDIO) {
+        /* A new child's encoder begins with what the last one gave. */
+        if (f->pts < r->ends[slot] - f->duration / 2) return;
+        r->ends[slot] = f->pts + f->duration;
+    }
+    r->begun[slot] = f->pts >= r->jump_pts;
+    r->newest[slot] = f->pts;
     if (wire_to_frame(record, &made)) return;
     r->events.on_frame(made, r->events.arg);
     frame_unref(&made);
@@ -368,14 +435,19 @@ static bool is_silent(const struct rungs *r, int64_t now)
     return r->marked_at && now - since > SILENCE_US;
 }
 
+static void hangs(struct rungs *r)
+{
+    r->dying = true;
+    child_kill(r->child, "hangs: nothing came out for 3 s");
+}
+
 static void watch(struct rungs *r, int64_t now)
 {
     int64_t lag = worst_lag_us(r);
 
     metric_set(r->lag, (double)lag / 1e6);
     if (is_silent(r, now)) {
-        r->dying = true;
-        child_kill(r->child, "hangs: nothing came out for 3 s");
+        hangs(r);
         return;
     }
     if (lag <= lag_limit_us(r) && !r->dropping) {
@@ -406,8 +478,17 @@ static void on_tick(void *arg)
         r->spare_at = now + r->spare_us;
         r->events.on_spare(r->events.arg);
     }
-    if (!r->child || !child_is_up(r->child) || !makes_video(r) || r->dying) {
+    if (!r->child || !child_is_up(r->child) || r->dying) {
         metric_set(r->lag, 0);
+        return;
+    }
+    if (!makes_video(r)) {
+        /* Sound costs too little to be late: it comes or the child hangs. */
+        metric_set(r->lag, 0);
+        if (!is_flowing(r, now))
+            r->heard_at = 0;
+        else if (r->heard_at && now - r->heard_at > SILENCE_US)
+            hangs(r);
         return;
     }
     /* A source that paused is not late, and what it left is not silence. */
@@ -433,6 +514,7 @@ static void start_child(struct rungs *r)
 void rungs_want(struct rungs *r, const struct ladder *l)
 {
     struct ladder was = r->ladder;
+    bool saw = makes_video(r);
 
     r->ladder = *l;
     if (!ladder_needs_child(l)) {
@@ -447,8 +529,11 @@ void rungs_want(struct rungs *r, const struct ladder *l)
     for (int i = 0; i < l->count; i++) {
         const struct track_info *t = &l->rungs[i].info;
         const struct ladder_rung *old = ladder_find(&was, t->id);
-        if (!old || !same_request(&old->info, t)) send_request(r, &l->rungs[i]);
+        if (old && same_request(&old->info, t)) continue;
+        send_request(r, &l->rungs[i]);
+        if (t->id == LADDER_REALTIME) rungs_key(r, t->id);
     }
+    if (!saw && makes_video(r) && child_is_up(r->child)) replay_video(r);
 }
 
 int rungs_child_pid(const struct rungs *r)
@@ -468,6 +553,8 @@ int rungs_create(struct rungs **out, const struct rungs_conf *conf,
     r->events = *events;
     if (!r->conf.spare_us) r->conf.spare_us = SPARE_LEAST_US;
     r->last_mark.pts = INT64_MIN;
+    for (int i = 0; i < RUNG_SLOTS; i++)
+        r->ends[i] = INT64_MIN / 2;
     metric_label(label, sizeof label, "channel", conf->channel);
     r->restarts = metrics_counter(m, "lectern_transcode_restarts_total",
                                   "Children that were lost", label);
@@ -494,6 +581,7 @@ void rungs_free(struct rungs **r)
     timer_cancel(&last->tick);
     child_free(&last->child);
     forget_gop(last);
+    forget_sound(last);
     track_unref(&last->video);
     track_unref(&last->audio);
     metric_set(last->lag, 0);

@@ -4,6 +4,7 @@
  *
  * A new child is given the frames since the last keyframe again, so that it
  * can begin at the next mark; until then it makes nothing.
+ * Sound that came before a child is up, up to 5 s, is given to it as well.
  * Policies: a full queue drops source frames to the next keyframe; a rung
  * over 0.3 s (or 8 frames) behind for 5 s costs the dearest rung its place;
  * over 2.5 s behind, or 3 s of silence while frames flow, costs the child its

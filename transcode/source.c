@@ -1,7 +1,10 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base/log.h"
 #include "core/media/aac.h"
+#include "core/media/h264.h"
+#include "core/media/h264_sps.h"
 #include "transcode/transcode_priv.h"
 
 enum {
@@ -53,6 +56,7 @@ static void decided(struct transcode *t, const struct boundary_step *step)
     t->source = (struct pending){0};
     publish_choose(t);
     publish_plan(t);
+    publish_realtime(t);
     log_ladder(t);
     if (t->boundary.mode == BOUNDARY_GRID) {
         if (t->video && !t->audio_alone &&
@@ -91,12 +95,19 @@ static void decided(struct transcode *t, const struct boundary_step *step)
 
 static void switched(struct transcode *t)
 {
-    if (t->boundary.mode == BOUNDARY_GRID) {
-        publish_change(t);
-        advise(t, "the top rendition is encoded from now on");
-    } else {
-        advise(t, "segments begin without a keyframe: joining takes longer");
-    }
+    bool encodes = t->boundary.mode == BOUNDARY_GRID;
+
+    if (encodes) publish_change(t);
+    if (t->video && track_info(t->video)->askable)
+        log_warn("transcode", "keyframes_refused",
+                 log_s("channel", transcode_channel(t)),
+                 log_s("effect", encodes
+                                     ? "the top rendition is encoded"
+                                     : "segments begin without a keyframe"));
+    else
+        advise(t, encodes ? "the top rendition is encoded from now on"
+                          : "segments begin without a keyframe: joining takes "
+                            "longer");
 }
 
 /* Runs a frame that may begin a segment through the boundary. True: it is to
@@ -132,7 +143,12 @@ static void on_video(struct transcode *t, struct frame *f)
         boundary_break(&t->boundary);
         if (!t->planned) pending_release(&t->source);
     }
+    if (f->pts != f->dts && !t->reorders) {
+        t->reorders = true;
+        publish_change(t);
+    }
     bool now = step_over(t, f, &bf, &step);
+    if (step.ask) bus_ask_key(t->bus, f->track_id);
     if (step.drop) return;
     /* Order on the wire: ladder, mark, frame. */
     if (step.decided) decided(t, &step);
@@ -159,7 +175,7 @@ static bool stays_alone(struct transcode *t, const struct frame *f)
 {
     const struct track_info *info = track_info(t->audio);
     int64_t pts = transcode_video_ticks(f->pts, info->timescale);
-    struct boundary_source s = {info->sample_rate, 1024, true};
+    struct boundary_source s = {info->sample_rate, 1024, true, false};
 
     if (!t->audio_seen) t->audio_first = pts;
     t->audio_seen = true;
@@ -209,6 +225,47 @@ static bool is_plain(const struct track *t)
            c.object_type == AAC_LC && !c.sbr && !c.ps && c.channels <= 2;
 }
 
+/* May its pictures come in another order than they are shown? */
+static bool may_reorder(const struct track *t)
+{
+    struct slice config = track_config(t);
+    struct h264_params p;
+    struct h264_sps sps;
+
+    return track_info(t)->codec == CODEC_H264 &&
+           !h264_avcc_parse(&p, config.data, config.len) && p.sps_count &&
+           !h264_sps_parse(&sps, p.sps[0].data, p.sps[0].len) &&
+           sps.reorder_frames > 0;
+}
+
+/* Only what is said beside the codec's own words changed: the cadence that was
+ * measured, most likely. */
+static bool is_same(const struct track *a, const struct track *b)
+{
+    const struct track_info *was, *is = track_info(b);
+    struct slice old, new = track_config(b);
+
+    if (!a) return false;
+    was = track_info(a);
+    old = track_config(a);
+    return was->id == is->id && was->codec == is->codec &&
+           was->askable == is->askable && old.len && old.len == new.len &&
+           !memcmp(old.data, new.data, old.len);
+}
+
+static void take_video(struct transcode *t, struct track *track)
+{
+    const struct track_info *info = track_info(track);
+    struct boundary_source s = {info->fps_num, info->fps_den,
+                                info->codec != CODEC_H264, info->askable};
+
+    boundary_source(&t->boundary, &s);
+    if (!t->planned) pending_release(&t->source);
+    t->audio_alone = false;
+    t->top_due = true;
+    t->reorders = may_reorder(track);
+}
+
 void source_track(struct transcode *t, struct track *track)
 {
     const struct track_info *info = track_info(track);
@@ -216,17 +273,19 @@ void source_track(struct transcode *t, struct track *track)
     struct track **slot = video ? &t->video : &t->audio;
 
     if (info->kind != TRACK_VIDEO && info->kind != TRACK_AUDIO) return;
+    bool same = video && is_same(t->video, track);
     track_ref(track);
     track_unref(slot);
     *slot = track;
+    if (same) {
+        t->boundary.source.fps_num = info->fps_num;
+        t->boundary.source.fps_den = info->fps_den;
+        publish_change(t);
+        return;
+    }
     rungs_source(t->rungs, track);
     if (video) {
-        struct boundary_source s = {info->fps_num, info->fps_den,
-                                    info->codec != CODEC_H264};
-        boundary_source(&t->boundary, &s);
-        if (!t->planned) pending_release(&t->source);
-        t->audio_alone = false;
-        t->top_due = true;
+        take_video(t, track);
     } else {
         t->audio_plain = is_plain(track);
         t->audio_due = true;

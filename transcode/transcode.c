@@ -48,6 +48,7 @@ static void on_made_track(struct track *track, void *arg)
 {
     struct transcode *t = arg;
 
+    if (track_info(track)->id == LADDER_REALTIME) t->realtime.idle = false;
     if (t->planned)
         bus_track(t->bus, track);
     else
@@ -125,6 +126,7 @@ int transcode_create(struct transcode **out, struct bus *bus,
 
     if (!t) return ERR_NOMEM;
     t->conf = *conf;
+    if (!conf->realtime_us) t->conf.realtime_us = TRANSCODE_REALTIME_US;
     t->from_pts = t->audio_from_pts = t->disc_pts = INT64_MIN / 2000000;
     t->bus = bus_ref(bus);
     boundary_init(&t->boundary, &b);

@@ -17,20 +17,31 @@
 struct metrics;
 struct transcode;
 
+enum {
+    /* See LADDER_REALTIME in transcode/ladder.h. */
+    TRANSCODE_REALTIME_US = 30000000,
+    TRANSCODE_FRESH_US = 300000,
+};
+
 enum channel_type { CHANNEL_STANDARD, CHANNEL_BASIC };
 enum latency_mode { LATENCY_LOW, LATENCY_NORMAL };
 
 struct transcode_conf {
-    enum channel_type type;    /* BASIC: passthrough only, no child */
+    enum channel_type type;    /* BASIC: video passes through only */
     enum latency_mode latency; /* LOW: 0.2 s parts, NORMAL: 0.5 s; 2 s segments
                                   both */
     uint64_t first_msn;        /* of the first mark */
     const char *worker_path;   /* lectern-transcode; copied */
-    bool opus;        /* also an Opus rendition for WebRTC, outside the plan */
-    bool hardware;    /* let the child use what really opens (probe) */
-    int64_t spare_us; /* in time for so long, a shed rung may come back;
-                         0: a minute */
-    int64_t hint_gop_us;     /* transcode_gop_us() of last time; 0: unknown */
+    bool opus;           /* also an Opus rendition for WebRTC, outside the plan;
+                            BASIC has a child for it, where the source's sound is
+                            not Opus */
+    bool realtime;       /* STANDARD: offer LADDER_REALTIME where the source has
+                            B-frames */
+    bool hardware;       /* let the child use what really opens (probe) */
+    int64_t spare_us;    /* in time for so long, a shed rung may come back;
+                            0: a minute */
+    int64_t realtime_us; /* see LADDER_REALTIME; 0: TRANSCODE_REALTIME_US */
+    int64_t hint_gop_us; /* transcode_gop_us() of last time; 0: unknown */
     struct metrics *metrics; /* may be NULL */
 };
 

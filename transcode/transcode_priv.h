@@ -2,6 +2,7 @@
  * (source.c, wanted.c) and its voice (publish.c) share. */
 #ifndef TRANSCODE_TRANSCODE_PRIV_H
 #define TRANSCODE_TRANSCODE_PRIV_H
+#include "core/loop/timer.h"
 #include "transcode/boundary.h"
 #include "transcode/lineup.h"
 #include "transcode/pending.h"
@@ -35,6 +36,16 @@ struct transcode {
     int64_t audio_from_pts;
     int64_t disc_pts;            /* of the last such mark */
     struct pending source, made; /* while measuring */
+
+    bool reorders;       /* the source has B-frames, or may have */
+    uint32_t most_lines; /* of a source whose size varies: the most so far */
+    struct {             /* LADDER_REALTIME */
+        bool on;         /* wished for, and being made */
+        bool told, idle; /* its track is on the bus, without a config */
+        struct track_info info; /* as told */
+        int64_t asked_at, key_at;
+        struct timer end;
+    } realtime;
 };
 
 static inline const char *transcode_channel(const struct transcode *t)
@@ -59,10 +70,14 @@ void source_back(struct transcode *t);
 /* --- wanted.c: what viewers wish for -------------------------------------- */
 void wanted_begin(struct transcode *t);
 void wanted_end(struct transcode *t);
+/* LADDER_REALTIME: nobody watches any more, or it cannot be had. */
+void wanted_realtime_ended(struct transcode *t);
 
 /* --- publish.c: what goes onto the bus ------------------------------------ */
 /* The ladder for the source as it is; tells the rungs, not the bus. */
 void publish_choose(struct transcode *t);
+/* The track of LADDER_REALTIME, where what there is to say of it changed. */
+void publish_realtime(struct transcode *t);
 /* The plan, where it differs from the one told last. */
 void publish_plan(struct transcode *t);
 /* Both, once there is a ladder. */

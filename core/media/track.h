@@ -43,6 +43,8 @@ struct track_info {
     uint32_t sample_rate, channels;    /* audio */
     uint32_t bitrate_bps; /* what the encoder was asked for; 0: n/a */
     bool passthrough;     /* a rendition that is the source's bytes */
+    bool askable; /* whose maker gives keyframes when bus_ask_key() asks, and
+                     maybe only then; said within this process only */
 };
 
 struct track; /* counted holder: info + config */

@@ -187,6 +187,19 @@ static int announce(struct audio *a, const struct audio_encoder *e)
     return sink_put(a->sink, &r);
 }
 
+static void drop_rung(struct audio *a, int i)
+{
+    rung_release(&a->rungs[i]);
+    a->rungs[i] = a->rungs[--a->count];
+}
+
+void audio_keep(struct audio *a, const uint8_t *ids, int count)
+{
+    for (int i = a->count - 1; i >= 0; i--)
+        if (!count || !memchr(ids, a->rungs[i].info.id, (size_t)count))
+            drop_rung(a, i);
+}
+
 int audio_rung(struct audio *a, const struct track_info *info)
 {
     struct audio_encoder *e;
@@ -194,8 +207,7 @@ int audio_rung(struct audio *a, const struct track_info *info)
 
     for (int i = 0; i < a->count; i++) {
         if (a->rungs[i].info.id != info->id) continue;
-        rung_release(&a->rungs[i]);
-        a->rungs[i] = a->rungs[--a->count];
+        drop_rung(a, i);
         break;
     }
     if (a->count == AUDIO_RUNGS_MAX) return ERR_LIMIT;

@@ -19,6 +19,8 @@ int audio_source(struct audio *a, const struct track *source);
 /* Asks for a rung; its track goes out at once. 0, ERR_LIMIT, ERR_UNSUPPORTED,
  * ERR_NOMEM. */
 int audio_rung(struct audio *a, const struct track_info *info);
+/* Ends the rungs that are none of these. */
+void audio_keep(struct audio *a, const uint8_t *ids, int count);
 void audio_feed(struct audio *a, const struct frame *f,
                 const struct slice *payload);
 int64_t audio_errors(const struct audio *a);

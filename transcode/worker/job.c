@@ -211,6 +211,7 @@ static void take_plan(struct job *j, const struct plan *p)
             stays |= p->rendition_ids[k] == lane_info(j->rungs[i].lane)->id;
         if (!stays) drop_rung(j, i);
     }
+    audio_keep(j->audio, p->rendition_ids, p->rendition_count);
 }
 
 static void take_mark(struct job *j, const struct mark *m)

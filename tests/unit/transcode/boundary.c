@@ -11,6 +11,7 @@ struct rig {
     int64_t marks[512]; /* pts */
     bool disc[512], key_at[512];
     int count, decisions, switches;
+    bool asked; /* for a keyframe, by the newest frame */
     int64_t decided_at;
 };
 
@@ -18,6 +19,7 @@ static void take(struct rig *r, const struct boundary_frame *f)
 {
     struct boundary_step s = boundary_feed(&r->b, f);
 
+    r->asked = s.ask;
     if (r->b.mode == BOUNDARY_MEASURING || s.decided) {
         if (!s.drop && r->kept_count < 2048) r->kept[r->kept_count++] = *f;
     }
@@ -223,7 +225,7 @@ static void test_a_late_keyframe_switches_to_encoding(void **state)
 static void test_a_hint_decides_at_once(void **state)
 {
     static struct rig r;
-    struct boundary_source s = {30, 1, false};
+    struct boundary_source s = {30, 1, false, false};
 
     (void)state;
     setup(&r, true, 2000000);
@@ -276,7 +278,7 @@ static void test_a_break_while_measuring(void **state)
 static void test_what_must_be_encoded_is_on_a_grid(void **state)
 {
     static struct rig r;
-    struct boundary_source s = {48000, 1024, true};
+    struct boundary_source s = {48000, 1024, true, false};
 
     (void)state;
     setup(&r, true, 0);
@@ -287,7 +289,7 @@ static void test_what_must_be_encoded_is_on_a_grid(void **state)
     assert_true(r.count >= 5);
     /* Then video joins: it begins at a keyframe, on the same grid. */
     int before = r.count;
-    boundary_source(&r.b, &(struct boundary_source){30, 1, false});
+    boundary_source(&r.b, &(struct boundary_source){30, 1, false, false});
     play(&r, 330, 100, 60, 30, 1);
     assert_int_equal(r.b.mode, BOUNDARY_GRID);
     assert_int_equal(r.marks[before], 12 * 90000);
@@ -336,7 +338,68 @@ static void test_a_stall_of_video(void **state)
     assert_int_equal(r.b.gop_us, 2000000);
 }
 
+/* A browser: frames 30 to 70 ms apart, a keyframe `delay` frames after it was
+ * asked for one and at its own whim. 0: it never answers. */
+static void play_asked(struct rig *r, int n, int delay)
+{
+    int64_t t = 0;
+    int due = 0;
+
+    for (int i = 0; i < n; i++) {
+        bool key = i == 0 || i % 37 == 36 || (due && i == due);
+        if (key) due = 0;
+        take(r, &(struct boundary_frame){t, t, key && (delay || !i)});
+        if (r->asked && delay && !due) due = i + delay;
+        t += (30 + i * 7 % 41) * 90;
+    }
+}
+
+static void test_a_source_is_asked_for_each_segment(void **state)
+{
+    static struct rig r;
+
+    (void)state;
+    for (int delay = 1; delay < 12; delay += 5) {
+        setup(&r, true, 4000000); /* what another did last time: no matter */
+        boundary_source(&r.b, &(struct boundary_source){0, 0, false, true});
+        take(&r, &(struct boundary_frame){-90000, -90000, false});
+        assert_true(r.asked);
+        play_asked(&r, 1200, delay);
+        assert_in_range(r.decided_at, 45000, 52000);
+        assert_int_equal(r.b.target_duration_s, 3);
+        assert_int_equal(r.b.part_us, 200000);
+        assert_int_equal(r.switches, 0);
+        assert_in_range(r.count, 25, 37); /* of 60 s */
+        for (int i = 1; i < r.count; i++) {
+            assert_true(r.key_at[i]);
+            assert_false(r.disc[i]);
+            assert_in_range(r.marks[i] - r.marks[i - 1], 1600 * 90, 2400 * 90);
+        }
+    }
+}
+
+static void test_an_answer_that_never_comes(void **state)
+{
+    static struct rig r;
+
+    (void)state;
+    setup(&r, true, 0);
+    boundary_source(&r.b, &(struct boundary_source){0, 0, false, true});
+    play_asked(&r, 200, 0);
+    assert_int_equal(r.b.mode, BOUNDARY_GRID);
+    assert_int_equal(r.switches, 1);
+    assert_in_range(r.marks[1], 3400 * 90, 3475 * 90);
+    setup(&r, false, 0);
+    boundary_source(&r.b, &(struct boundary_source){0, 0, false, true});
+    play_asked(&r, 200, 0);
+    assert_int_equal(r.b.mode, BOUNDARY_FOLLOW);
+    assert_in_range(r.marks[1], 3400 * 90, 3475 * 90);
+    assert_false(r.disc[1]);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_source_is_asked_for_each_segment),
+    cmocka_unit_test(test_an_answer_that_never_comes),
     cmocka_unit_test(test_two_second_keyframes_are_followed),
     cmocka_unit_test(test_cadences_and_their_parts),
     cmocka_unit_test(test_millisecond_times_widen_the_part_target),

@@ -120,6 +120,79 @@ static void test_sound_is_made_where_it_must_be(void **state)
     assert_int_equal(p.rendition_ids[2], LADDER_AUDIO);
 }
 
+static void test_basic_makes_sound_alone(void **state)
+{
+    struct ladder_source s = source(640, 360, 30);
+    struct ladder_conf conf = {.type = CHANNEL_BASIC, .opus = true};
+    struct ladder l;
+
+    (void)state;
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l), "360p:640x360@30* audio* opus");
+    s.audio_plain = false; /* more channels: as it came */
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l), "360p:640x360@30* audio* opus");
+    s.audio.codec = CODEC_OPUS;
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l), "360p:640x360@30* audio opus*");
+    conf.opus = false;
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l), "360p:640x360@30* audio");
+    conf.opus = conf.no_child = true;
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l), "360p:640x360@30* audio* opus*");
+    s.audio.codec = CODEC_AAC;
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l), "360p:640x360@30* audio*");
+}
+
+static void test_real_time_has_a_top_of_its_own(void **state)
+{
+    struct ladder_source s = source(2560, 1440, 60);
+    struct ladder_conf conf = {.type = CHANNEL_STANDARD, .realtime = true};
+    struct ladder l;
+    struct plan p;
+
+    (void)state;
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l),
+                        "1440p:2560x1440@60* realtime:1920x1080@60 "
+                        "1080p:1920x1080@60 720p:1280x720@60 480p:854x480@30 "
+                        "360p:640x360@30 160p:284x160@30 audio*");
+    assert_int_equal(ladder_dearest(&l)->info.id, LADDER_REALTIME);
+    ladder_list(&l, &p);
+    assert_int_equal(p.rendition_count, l.count - 1);
+    s = source(640, 360, 60); /* small ones keep their cadence, too */
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l), "360p:640x360@60* realtime:640x360@60 "
+                                  "160p:284x160@30 audio*");
+    conf.encode_top = true; /* it has no B-frames then */
+    ladder_choose(&l, &conf, &s);
+    assert_null(ladder_find(&l, LADDER_REALTIME));
+    conf = (struct ladder_conf){.type = CHANNEL_BASIC, .realtime = true};
+    ladder_choose(&l, &conf, &s);
+    assert_null(ladder_find(&l, LADDER_REALTIME));
+}
+
+static void test_a_size_that_varies_keeps_its_rungs(void **state)
+{
+    struct ladder_source s = source(320, 180, 30);
+    struct ladder_conf conf = {.type = CHANNEL_STANDARD};
+    struct ladder l;
+
+    (void)state;
+    s.lines = 720;
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l), "source:320x180@30* 480p:854x480@30 "
+                                  "360p:640x360@30 160p:284x160@30 audio*");
+    s = source(360, 640, 30); /* turned */
+    s.lines = 720;
+    conf.encode_top = true;
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l), "720p:720x1280@30 480p:480x854@30 "
+                                  "360p:360x640@30 160p:160x284@30 audio*");
+}
+
 static void test_the_dearest_goes_first_and_one_stays(void **state)
 {
     struct ladder_source s = source(1280, 720, 30);
@@ -150,6 +223,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_portrait_keeps_its_shape),
     cmocka_unit_test(test_basic_is_the_source),
     cmocka_unit_test(test_sound_is_made_where_it_must_be),
+    cmocka_unit_test(test_basic_makes_sound_alone),
+    cmocka_unit_test(test_real_time_has_a_top_of_its_own),
+    cmocka_unit_test(test_a_size_that_varies_keeps_its_rungs),
     cmocka_unit_test(test_the_dearest_goes_first_and_one_stays),
 };
 HARNESS_MAIN(tests)

@@ -57,6 +57,20 @@ static void test_a_smaller_source_takes_rungs_out(void **state)
                         "720p 480p 360p 160p audio");
 }
 
+/* A browser's picture grows: rungs join, none meets a name twice. */
+static void test_a_larger_source_brings_rungs_in(void **state)
+{
+    struct lineup l = {0};
+
+    (void)state;
+    assert_string_equal(choose(&l, source(320, 180)), "180p 160p audio");
+    assert_string_equal(choose(&l, source(1280, 720)),
+                        "180p 480p 360p 160p audio");
+    assert_string_equal(choose(&l, source(640, 360)), "180p 160p audio");
+    assert_string_equal(choose(&l, source(1280, 720)),
+                        "180p 480p 360p 160p audio");
+}
+
 static void test_what_was_shed_stays_away(void **state)
 {
     struct lineup l = {0};
@@ -94,6 +108,7 @@ static void test_late_tracks_join(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_smaller_source_takes_rungs_out),
+    cmocka_unit_test(test_a_larger_source_brings_rungs_in),
     cmocka_unit_test(test_what_was_shed_stays_away),
     cmocka_unit_test(test_late_tracks_join),
 };

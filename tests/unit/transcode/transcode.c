@@ -43,8 +43,11 @@ static struct rig {
     struct seen seen[EVENTS_MAX];
     int seen_count;
     int64_t newest[TRACK_ID_LAST + 1];
-    int64_t offset; /* ticks of 90 kHz put on every frame */
-    int fed;        /* video frames of the whole test */
+    int64_t offset;     /* ticks of 90 kHz put on every frame */
+    int fed;            /* video frames of the whole test */
+    bool silent;        /* the capture's sound stays away */
+    struct slice *keep; /* Opus packets, where they are wanted */
+    int kept;
 } rig;
 
 static void collect(void *arg)
@@ -59,6 +62,8 @@ static void collect(void *arg)
         if (e.type == BUS_FRAME) {
             s->frame = *e.v.frame;
             rig.newest[s->frame.track_id] = s->frame.pts;
+            if (rig.keep && s->frame.track_id == LADDER_OPUS)
+                rig.keep[rig.kept++] = slice_ref(s->frame.payload);
         }
         if (e.type == BUS_MARK) s->mark = e.v.mark;
         if (e.type == BUS_PLAN) s->plan = *e.v.plan;
@@ -98,14 +103,12 @@ static const char *worker(void)
     return path;
 }
 
-static void begin(enum channel_type type, const char *program)
+static void begin_conf(struct transcode_conf tc)
 {
     struct bus_conf bc = {.channel = "demo", .window_us = 20000000};
-    struct transcode_conf tc = {.type = type,
-                                .first_msn = 100,
-                                .worker_path = program,
-                                .spare_us = 300000};
 
+    tc.first_msn = 100;
+    tc.spare_us = 300000;
     memset(&rig, 0, sizeof rig);
     load("tests/data/lecture.wire");
     assert_int_equal(loop_create(&rig.loop, 0), 0);
@@ -114,6 +117,11 @@ static void begin(enum channel_type type, const char *program)
     assert_int_equal(transcode_create(&rig.t, rig.bus, &tc), 0);
     assert_int_equal(
         bus_subscribe(rig.bus, &rig.reader, BUS_FROM_NOW, collect, NULL), 0);
+}
+
+static void begin(enum channel_type type, const char *program)
+{
+    begin_conf((struct transcode_conf){.type = type, .worker_path = program});
 }
 
 static void on_nudge(void *arg)
@@ -182,6 +190,9 @@ static void play(int from, int to, bool paced, uint8_t first_flags)
     for (int i = 0; i < rig.record_count; i++) {
         struct wire_record *r = &rig.capture[i];
         struct track *t = NULL;
+        if (rig.silent && r->type == WIRE_TRACK && r->v.track.id != 1) continue;
+        if (rig.silent && r->type == WIRE_FRAME && r->v.frame.track_id != 1)
+            continue;
         if (r->type == WIRE_TRACK && !from && !rig.offset) {
             assert_int_equal(wire_to_track(r, &t), 0);
             bus_track(rig.bus, t);
@@ -529,7 +540,232 @@ static void test_what_cannot_keep_up_is_shed(void **state)
     finish();
 }
 
+/* --- for real time -------------------------------------------------------- */
+
+static bool opus_reached(int64_t samples)
+{
+    return rig.newest[LADDER_OPUS] >= samples;
+}
+
+static bool aac_reached(int64_t samples)
+{
+    return rig.newest[LADDER_AUDIO] >= samples;
+}
+
+/* Packets end to end, give or take a sample a second, but for `gaps`. Returns
+ * how many there are. */
+static int check_sound(uint8_t id, int64_t samples, int *gaps)
+{
+    int64_t next = 0;
+    int n = 0;
+
+    *gaps = 0;
+    for (int i = 0; i < rig.seen_count; i++) {
+        const struct frame *f = &rig.seen[i].frame;
+        if (rig.seen[i].type != BUS_FRAME || f->track_id != id) continue;
+        assert_int_equal(f->duration, samples);
+        assert_true(f->captured_at > 0);
+        if (n && llabs(f->pts - next) > 48) ++*gaps;
+        next = f->pts + samples;
+        n++;
+    }
+    return n;
+}
+
+/* BASIC: the child makes sound alone, and its loss takes nothing else. */
+static void test_basic_has_opus_beside_its_aac(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin_conf((struct transcode_conf){
+        .type = CHANNEL_BASIC, .worker_path = worker(), .opus = true});
+    play(0, 1, false, 0);
+    assert_true(wait_for(child_is_up, 1));
+    play(1, 120, false, 0);
+    /* From the first picture on, though the child was not up by then. */
+    assert_true(wait_for(opus_reached, 48000 * 39 / 10));
+    assert_true(check_sound(LADDER_OPUS, 960, &gaps) >= 195);
+    assert_int_equal(gaps, 0);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 120);
+    assert_int_equal(plan_number(0)->rendition_count, 2);
+    int was = transcode_child_pid(rig.t);
+    kill(was, SIGKILL);
+    assert_true(wait_for(child_is_up, 0));
+    play(120, 150, false, 0);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 150);
+    assert_true(wait_for(child_is_up, 1));
+    play(150, 240, false, 0);
+    assert_true(wait_for(opus_reached, 48000 * 79 / 10));
+    int n = check_sound(LADDER_OPUS, 960, &gaps);
+    assert_true(n >= 390 && n <= 401);
+    assert_true(gaps <= 1); /* what the child had taken is lost */
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
+    assert_int_equal(gaps, 0);
+    assert_in_range(frames_of(LADDER_AUDIO), 344, 346);
+    finish();
+}
+
+static void test_standard_has_opus_too(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin_conf((struct transcode_conf){
+        .type = CHANNEL_STANDARD, .worker_path = worker(), .opus = true});
+    play(0, 61, false, 0);
+    play(61, 240, true, 0);
+    assert_true(wait_for(opus_reached, 48000 * 79 / 10));
+    assert_true(check_sound(LADDER_OPUS, 960, &gaps) >= 395);
+    assert_int_equal(gaps, 0);
+    assert_int_equal(plan_number(0)->rendition_count, 3);
+    finish();
+}
+
+/* What the last job made comes back as a browser's sound. */
+static void test_opus_passes_and_becomes_aac(void **state)
+{
+    static struct slice packets[EVENTS_MAX];
+    struct track_info opus = {.id = 2,
+                              .kind = TRACK_AUDIO,
+                              .codec = CODEC_OPUS,
+                              .timescale = 48000,
+                              .sample_rate = 48000,
+                              .channels = 2};
+    struct track *t = NULL;
+    int count = 0, gaps;
+
+    (void)state;
+    begin_conf((struct transcode_conf){
+        .type = CHANNEL_BASIC, .worker_path = worker(), .opus = true});
+    rig.keep = packets;
+    play(0, 1, false, 0);
+    assert_true(wait_for(child_is_up, 1));
+    play(1, 240, false, 0);
+    assert_true(wait_for(opus_reached, 48000 * 79 / 10));
+    count = rig.kept;
+    finish();
+    begin_conf((struct transcode_conf){
+        .type = CHANNEL_BASIC, .worker_path = worker(), .opus = true});
+    rig.silent = true;
+    assert_int_equal(track_create(&t, &opus, (struct slice){0}), 0);
+    bus_track(rig.bus, t);
+    track_unref(&t);
+    for (int i = 0, fed = 0; i < 240; i++) {
+        play(i, i + 1, false, 0);
+        for (; fed < count && fed * 960 * 30 < (i + 1) * 48000; fed++) {
+            struct frame f = {.track_id = 2,
+                              .flags = FRAME_KEY,
+                              .dts = fed * 960,
+                              .pts = fed * 960,
+                              .duration = 960,
+                              .captured_at = 1000,
+                              .payload = slice_ref(packets[fed])};
+            struct frame *made = NULL;
+            assert_int_equal(frame_create(&made, &f), 0);
+            bus_append(rig.bus, made);
+            frame_unref(&made);
+        }
+        if (!i) assert_true(wait_for(child_is_up, 1));
+    }
+    assert_true(wait_for(aac_reached, 48000 * 78 / 10));
+    assert_int_equal(check_sound(LADDER_OPUS, 960, &gaps), count);
+    assert_true(check_sound(LADDER_AUDIO, 1024, &gaps) >= 365);
+    assert_int_equal(gaps, 0);
+    finish();
+    for (int i = 0; i < count; i++)
+        slice_unref(&packets[i]);
+}
+
+/* Nothing of it runs where nobody asked for it. */
+static void test_without_real_time_nothing_more_is_made(void **state)
+{
+    (void)state;
+    begin(CHANNEL_BASIC, worker());
+    play(0, 240, false, 0);
+    assert_int_equal(transcode_child_pid(rig.t), 0);
+    assert_int_equal(frames_of(LADDER_OPUS), 0);
+    bus_ask_key(rig.bus, LADDER_REALTIME);
+    assert_int_equal(frames_of(LADDER_REALTIME), 0);
+    finish();
+}
+
+static const struct track_info *newest_track(uint8_t id)
+{
+    const struct track *t = bus_find_track(rig.bus, id);
+
+    return t ? track_info(t) : NULL;
+}
+
+static bool is_idle(int64_t arg)
+{
+    const struct track *t = bus_find_track(rig.bus, LADDER_REALTIME);
+
+    (void)arg;
+    return t && !track_config(t).len;
+}
+
+static bool realtime_reached(int64_t pts)
+{
+    return rig.newest[LADDER_REALTIME] >= pts;
+}
+
+/* A source with B-frames: a top without them while somebody watches. */
+static void test_a_real_time_top_on_demand(void **state)
+{
+    int first = 0, keys = 0, n = 0;
+
+    (void)state;
+    begin_conf((struct transcode_conf){.type = CHANNEL_STANDARD,
+                                       .worker_path = worker(),
+                                       .realtime = true,
+                                       .realtime_us = 1500000});
+    for (int i = 0; i < rig.record_count; i++)
+        if (rig.capture[i].type == WIRE_FRAME &&
+            rig.capture[i].v.frame.track_id == 1)
+            rig.capture[i].v.frame.dts -= 2 * TICK;
+    play(0, 61, false, 0);
+    assert_true(is_idle(0)); /* it can be had */
+    assert_int_equal(newest_track(LADDER_REALTIME)->width, 320);
+    assert_true(newest_track(LADDER_REALTIME)->bitrate_bps > 0);
+    play(61, 100, true, 0);
+    assert_int_equal(frames_of(LADDER_REALTIME), 0);
+    bus_ask_key(rig.bus, LADDER_REALTIME);
+    play(100, 130, true, 0);
+    assert_true(wait_for(realtime_reached, 125 * TICK));
+    assert_false(is_idle(0));
+    bus_ask_key(rig.bus, LADDER_REALTIME);
+    play(130, 150, true, 0);
+    for (int i = 0; i < rig.seen_count; i++) {
+        const struct frame *f = &rig.seen[i].frame;
+        if (rig.seen[i].type != BUS_FRAME || f->track_id != LADDER_REALTIME)
+            continue;
+        if (!n++) first = (int)(f->pts / TICK);
+        assert_int_equal(f->dts, f->pts);
+        if (f->flags & FRAME_KEY) keys++;
+    }
+    assert_in_range(first, 100 - 3, 100); /* at once, not at a mark */
+    assert_in_range(keys, 2, 3); /* the first, the mark's, the wish's */
+    assert_int_equal(plan_number(0)->rendition_count, 3);
+    assert_int_equal(count_of(BUS_PLAN), 1);
+    /* Nobody asks again: it ends. */
+    assert_true(wait_for(is_idle, 0));
+    n = frames_of(LADDER_REALTIME);
+    play(150, 160, true, 0);
+    loop_run_once(rig.loop);
+    int after = frames_of(LADDER_REALTIME);
+    play(160, 240, true, 0);
+    assert_int_equal(frames_of(LADDER_REALTIME), after);
+    assert_true(after - n <= 10);
+    finish();
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_basic_has_opus_beside_its_aac),
+    cmocka_unit_test(test_standard_has_opus_too),
+    cmocka_unit_test(test_opus_passes_and_becomes_aac),
+    cmocka_unit_test(test_without_real_time_nothing_more_is_made),
+    cmocka_unit_test(test_a_real_time_top_on_demand),
     cmocka_unit_test(test_source_passes_and_a_rung_is_made),
     cmocka_unit_test(test_wishes_go_where_keyframes_are_made),
     cmocka_unit_test(test_a_killed_child_comes_back_at_a_mark),
