@@ -355,8 +355,11 @@ void sender_unit(struct sender *s, int index, struct unit *u, int64_t now_at)
         send_audio(s, u, now_at);
         return;
     }
-    if (!u->key || !s->conf.video_payload_type) return;
-    if (s->current < 0) {
+    if (!s->conf.video_payload_type) return;
+    if (!u->key) {
+        if (s->current < 0 && s->started && index == s->stopgap)
+            s->counts.dropped_frames++;
+    } else if (s->current < 0) {
         if (index == s->target || index == s->stopgap)
             sender_begin(s, index, u->number, now_at);
     } else if (index == s->target) {
