@@ -29,9 +29,10 @@ struct net_path {
 /* "1.2.3.4:5", "[::1]:5" */
 void net_path_text(char out[64], const struct net_path *p);
 
-/* data is borrowed until it returns. at: monotonic µs. */
-typedef void udp_receive(const struct net_path *from, const uint8_t *data,
-                         size_t len, int64_t at, void *arg);
+/* data is borrowed until it returns, and may be changed (decrypted) in place.
+ * at: monotonic µs. */
+typedef void udp_receive(const struct net_path *from, uint8_t *data, size_t len,
+                         int64_t at, void *arg);
 
 struct udp_conf {
     struct loop *loop;

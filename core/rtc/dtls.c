@@ -17,6 +17,7 @@ enum {
 
 struct dtls {
     SSL *ssl;
+    struct rtc_identity *identity;
     struct rtc_fingerprint fingerprint;
     enum dtls_state state;
     bool is_client;
@@ -141,6 +142,7 @@ int dtls_create(struct dtls **out, struct rtc_identity *i, bool client,
     BIO *bio = NULL;
 
     if (!d) return ERR_NOMEM;
+    d->identity = rtc_identity_ref(i);
     d->fingerprint = *fingerprint;
     d->is_client = client;
     d->why = "handshake not finished";
@@ -173,6 +175,7 @@ void dtls_free(struct dtls **d)
     *d = NULL;
     if (!last) return;
     SSL_free(last->ssl);
+    rtc_identity_free(&last->identity);
     free(last);
 }
 

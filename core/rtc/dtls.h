@@ -40,8 +40,8 @@ enum dtls_state { DTLS_SHAKING, DTLS_READY, DTLS_ENDED };
 
 struct dtls;
 
-/* i is borrowed and must outlive it. client: we start. fingerprint: of the
- * certificate that the other side must show; copied.
+/* Shares i. client: we start. fingerprint: of the certificate that the other
+ * side must show; copied.
  * 0, ERR_NOMEM. */
 int dtls_create(struct dtls **out, struct rtc_identity *i, bool client,
                 const struct rtc_fingerprint *fingerprint);

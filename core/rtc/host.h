@@ -28,8 +28,10 @@ struct workers;
 enum { HOST_PEERS_MAX = 16384, HOST_ADDRESSES_MAX = 8 };
 
 /* The certificate of all peers: self-signed ECDSA P-256, made anew by each
- * process. Shared by all hosts; any thread. 0, ERR_NOMEM or ERR_IO. */
+ * process. Shared by all hosts and their peers; any thread. 0, ERR_NOMEM or
+ * ERR_IO. */
 int rtc_identity_create(struct rtc_identity **out);
+/* Takes *i; peers that still use it keep it. */
 void rtc_identity_free(struct rtc_identity **i);
 /* "AB:CD:…" of SHA-256. */
 const char *rtc_identity_fingerprint(const struct rtc_identity *i);
@@ -52,9 +54,9 @@ struct rtc_host_conf {
 int rtc_host_create(struct rtc_host **out, const struct rtc_host_conf *conf,
                     char why[256]);
 /* All hosts of the process, by loop index, so that TCP connections find their
- * loop; before the loops run. Borrowed. */
-void rtc_host_set_peers(struct rtc_host *h, struct rtc_host *const *hosts,
-                        int count, int tcp_port);
+ * loop; before the loops run. 0 or ERR_NOMEM (nothing changed). */
+int rtc_host_set_peers(struct rtc_host *h, struct rtc_host *const *hosts,
+                       int count, int tcp_port);
 /* Its peers must be freed. Takes *h; NULL is fine. */
 void rtc_host_free(struct rtc_host **h);
 

@@ -98,6 +98,7 @@ int rtc_identity_create(struct rtc_identity **out)
     int err = ERR_NOMEM;
 
     if (!i) return ERR_NOMEM;
+    atomic_init(&i->refs, 1);
     key = EVP_EC_gen("P-256");
     if (key) cert = make_cert(key);
     if (!cert) goto done;
@@ -118,12 +119,18 @@ done:
     return err;
 }
 
+struct rtc_identity *rtc_identity_ref(struct rtc_identity *i)
+{
+    atomic_fetch_add(&i->refs, 1);
+    return i;
+}
+
 void rtc_identity_free(struct rtc_identity **i)
 {
     struct rtc_identity *last = *i;
 
     *i = NULL;
-    if (!last) return;
+    if (!last || atomic_fetch_sub(&last->refs, 1) != 1) return;
     SSL_CTX_free(last->ctx);
     BIO_meth_free(last->bio);
     free(last);

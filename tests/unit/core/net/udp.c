@@ -22,8 +22,8 @@ struct end {
     bool echoes, closes;
 };
 
-static void on_datagram(const struct net_path *from, const uint8_t *data,
-                        size_t len, int64_t at, void *arg)
+static void on_datagram(const struct net_path *from, uint8_t *data, size_t len,
+                        int64_t at, void *arg)
 {
     struct end *e = arg;
 
