@@ -9,10 +9,16 @@ enum {
     LEARNED_MAX = 4, /* a clock that stutters is no deep reordering */
 };
 
-void whip_dts_init(struct whip_dts *d, int depth)
+void whip_dts_init(struct whip_dts *d)
 {
     *d = (struct whip_dts){.step = STEP_FIRST_US};
-    if (depth > 0) d->depth = depth < DTS_DEPTH_MAX ? depth : DTS_DEPTH_MAX;
+}
+
+void whip_dts_depth(struct whip_dts *d, int depth)
+{
+    d->depth = depth > 0 ? depth < DTS_DEPTH_MAX ? depth : DTS_DEPTH_MAX : 0;
+    d->count = 0;
+    d->taken_any = false;
 }
 
 static void insert(struct whip_dts *d, int64_t pts_us)

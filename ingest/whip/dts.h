@@ -21,8 +21,9 @@ struct whip_dts {
     bool started, taken_any;
 };
 
-/* depth: -1 if unknown. */
-void whip_dts_init(struct whip_dts *d, int depth);
+void whip_dts_init(struct whip_dts *d);
+/* Another sequence begins, of that depth (-1: not known); times go on. */
+void whip_dts_depth(struct whip_dts *d, int depth);
 /* The decoding time of the next frame in decoding order. *deeper: it went
  * back farther than the depth allowed, which grew. */
 int64_t whip_dts_next(struct whip_dts *d, int64_t pts_us, bool *deeper);

@@ -111,13 +111,12 @@ static bool is_restart(struct whip_jitter *j, int64_t number)
     return confirmed;
 }
 
-static int keep(struct whip_jitter *j, const struct whip_packet *p,
-                int64_t number)
+static int keep(struct whip_jitter *j, const struct whip_packet *p)
 {
-    struct slot *s = slot_of(j, number);
+    struct slot *s = slot_of(j, p->number);
     uint8_t *copy = NULL;
 
-    if (number == j->next) {
+    if (p->number == j->next) {
         *s = (struct slot){.place = DIRECT, .packet = *p};
     } else {
         if (p->len) {
@@ -130,7 +129,6 @@ static int keep(struct whip_jitter *j, const struct whip_packet *p,
         j->held++;
         j->held_bytes += p->len;
     }
-    s->packet.number = number;
     return 0;
 }
 
@@ -153,12 +151,13 @@ static int make_room(struct whip_jitter *j, int64_t *number)
     return 0;
 }
 
-int whip_jitter_put(struct whip_jitter *j, const struct whip_packet *p)
+int whip_jitter_put(struct whip_jitter *j, struct whip_packet *p)
 {
     int64_t number = extend(j, p->sequence);
     const struct slot missing = {.place = MISSING, .missed_at = p->arrived_at};
     int err = make_room(j, &number);
 
+    p->number = number;
     if (err) {
         j->counts.late++;
         return err;
@@ -171,7 +170,7 @@ int whip_jitter_put(struct whip_jitter *j, const struct whip_packet *p)
         *slot_of(j, n) = missing;
     if (number < j->highest) j->counts.reordered++;
     if (number > j->highest) j->highest = number;
-    err = keep(j, p, number);
+    err = keep(j, p);
     if (!err) j->counts.received++;
     return err;
 }
@@ -243,6 +242,11 @@ bool whip_jitter_is_missing(const struct whip_jitter *j, uint16_t sequence)
 int64_t whip_jitter_highest(const struct whip_jitter *j)
 {
     return j->started ? j->highest : 0;
+}
+
+int64_t whip_jitter_turn(const struct whip_jitter *j)
+{
+    return j->next;
 }
 
 const struct whip_jitter_counts *whip_jitter_counts(const struct whip_jitter *j)

@@ -28,9 +28,8 @@ struct whip_packet {
     int64_t arrived_at;     /* monotonic µs */
     const uint8_t *payload; /* borrowed */
     size_t len;             /* 0: padding only */
-    /* Given by next(): */
-    int64_t number; /* extended sequence number: cycles above 16 bits */
-    bool lost;      /* packets before this one never came */
+    int64_t number;         /* extended sequence number: cycles above 16 bits */
+    bool lost;              /* by next(): packets before this one never came */
 };
 
 struct whip_jitter_counts {
@@ -44,10 +43,10 @@ void whip_jitter_free(struct whip_jitter **j);
 /* How long a hole may last: 2 round trips and 20 ms, at most 200 ms. */
 void whip_jitter_set_rtt(struct whip_jitter *j, int64_t rtt_us);
 
-/* Borrows p; the payload is borrowed until next() has said false, which the
- * caller asks for right after; what stays is copied. 0; ERR_EXISTS (came
+/* Sets p->number. The payload is borrowed until next() has said false, which
+ * the caller asks for right after; what stays is copied. 0; ERR_EXISTS (came
  * before), ERR_RANGE (too late: its place was passed), ERR_NOMEM (lost). */
-int whip_jitter_put(struct whip_jitter *j, const struct whip_packet *p);
+int whip_jitter_put(struct whip_jitter *j, struct whip_packet *p);
 /* The next packet whose turn it is; *out borrowed until the next call. */
 bool whip_jitter_next(struct whip_jitter *j, int64_t now,
                       struct whip_packet *out);
@@ -56,6 +55,8 @@ int64_t whip_jitter_due_at(const struct whip_jitter *j);
 /* Is this number waited for? */
 bool whip_jitter_is_missing(const struct whip_jitter *j, uint16_t sequence);
 int64_t whip_jitter_highest(const struct whip_jitter *j); /* 0: none yet */
+/* All before this were given out or skipped. */
+int64_t whip_jitter_turn(const struct whip_jitter *j);
 
 const struct whip_jitter_counts *whip_jitter_counts(
     const struct whip_jitter *j);

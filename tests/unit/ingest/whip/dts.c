@@ -10,7 +10,8 @@ static void test_order_of_showing(void **state)
     bool deeper;
 
     (void)state;
-    whip_dts_init(&d, -1);
+    whip_dts_init(&d);
+    whip_dts_depth(&d, -1);
     for (int64_t i = 0; i < 100; i++) {
         assert_int_equal(whip_dts_next(&d, i * FRAME, &deeper), i * FRAME);
         assert_false(deeper);
@@ -25,7 +26,8 @@ static void check(int depth, int settled)
     bool deeper;
     int64_t last, grew = 0;
 
-    whip_dts_init(&d, depth);
+    whip_dts_init(&d);
+    whip_dts_depth(&d, depth);
     last = whip_dts_next(&d, 0, &deeper);
     for (int64_t i = 0; i < 99; i++) {
         int64_t pts = (i / 3 * 3 + order[i % 3]) * FRAME;
@@ -55,7 +57,8 @@ static void test_a_frame_twice(void **state)
     bool deeper;
 
     (void)state;
-    whip_dts_init(&d, 0);
+    whip_dts_init(&d);
+    whip_dts_depth(&d, 0);
     assert_int_equal(whip_dts_next(&d, 5, &deeper), 5);
     assert_true(whip_dts_next(&d, 5, &deeper) > 5);
     assert_false(deeper);
