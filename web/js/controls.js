@@ -9,7 +9,7 @@ const STORE = "lectern.sound";
 
 export class Controls {
     #player;
-    #video;
+    #screen;
     #stage = need("stage");
     #play = need("play");
     #mute = need("mute");
@@ -22,19 +22,20 @@ export class Controls {
     #full = need("fullscreen");
     #help = need("help");
     #sound = need("sound");
+    /** @type {HTMLInputElement[]} */
+    #ways = ["realtime", "standard"].map(need);
+    #modeLine = need("mode-line");
     #narrow = matchMedia("(max-width: 34rem)");
     #abort = new AbortController();
 
-    /**
-     * @param {Player} player
-     * @param {HTMLVideoElement} video
-     */
-    constructor(player, video) {
+    /** @param {Player} player */
+    constructor(player) {
         this.#player = player;
-        this.#video = video;
+        this.#screen = player.screen;
         this.#recall();
         this.#wire();
         this.#show();
+        this.#showMode();
         this.#showRungs();
     }
 
@@ -52,18 +53,21 @@ export class Controls {
             this.#setVolume(this.#volume.valueAsNumber / 100));
         on(this.#live, "click", () => this.#goLive());
         on(this.#quality, "change", () =>
-            this.#player.media.choose(Number(this.#quality.value)));
+            this.#player.choose(Number(this.#quality.value)));
+        for (const way of this.#ways)
+            on(way, "change", () => this.#player.prefer(way.value));
         on(this.#pip, "click", () => this.#togglePip());
         on(this.#full, "click", () => this.#toggleFull());
-        on(this.#video, "click", () => this.#player.toggle());
-        on(this.#video, "dblclick", () => this.#toggleFull());
+        on(this.#screen, "click", () => this.#player.toggle());
+        on(this.#screen, "dblclick", () => this.#toggleFull());
         for (const name of ["play", "pause", "volumechange"])
-            on(this.#video, name, () => this.#show());
+            on(this.#screen, name, () => this.#show());
         on(document, "fullscreenchange", () => this.#show());
         on(this.#narrow, "change", () => this.#showRungs());
         on(document, "keydown", (event) => this.#key(event));
         on(this.#player, "state", () => this.#show());
         on(this.#player, "rungs", () => this.#showRungs());
+        on(this.#player, "mode", () => this.#showMode());
         on(this.#player, "tick", () => this.#showLive());
         this.#pip.hidden = !document.pictureInPictureEnabled;
         this.#full.hidden = !document.fullscreenEnabled;
@@ -74,8 +78,9 @@ export class Controls {
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         const at = /** @type {Element} */ (event.target);
         /* An element that uses the key itself keeps it. */
-        if (at.closest("input, select, textarea")) return;
-        if (at.closest("button, a, [popover]") &&
+        if (at.closest("input:not([type=radio]), select, textarea")) return;
+        if (at.closest("input") && event.key.startsWith("Arrow")) return;
+        if (at.closest("button, a, input, [popover]") &&
             (event.key === " " || event.key === "Enter")) return;
         const act = this.#keys[event.key.toLowerCase()];
         if (!act) return;
@@ -91,35 +96,37 @@ export class Controls {
         f: () => this.#toggleFull(),
         p: () => this.#togglePip(),
         l: () => this.#goLive(),
-        arrowup: () => this.#setVolume(this.#video.volume + VOLUME_STEP),
-        arrowdown: () => this.#setVolume(this.#video.volume - VOLUME_STEP),
+        r: () => this.#player.prefer(
+            this.#player.wish === "realtime" ? "standard" : "realtime"),
+        arrowup: () => this.#setVolume(this.#screen.volume + VOLUME_STEP),
+        arrowdown: () => this.#setVolume(this.#screen.volume - VOLUME_STEP),
         arrowleft: () => this.#player.seek(-SEEK_STEP),
         arrowright: () => this.#player.seek(SEEK_STEP),
         "?": () => this.#help.togglePopover(),
     };
 
     #toggleMute() {
-        if (this.#video.muted) this.#player.unmute();
-        else this.#video.muted = true;
+        if (this.#screen.muted) this.#player.unmute();
+        else this.#screen.muted = true;
     }
 
     /** @param {number} to */
     #setVolume(to) {
         const volume = Math.min(1, Math.max(0, Math.round(to * 20) / 20));
-        this.#video.volume = volume;
-        if (volume > 0 && this.#video.muted) this.#player.unmute();
+        this.#screen.volume = volume;
+        if (volume > 0 && this.#screen.muted) this.#player.unmute();
     }
 
     #goLive() {
         this.#player.media.goLive();
-        if (this.#video.paused) this.#player.play();
+        if (this.#screen.paused) this.#player.play();
     }
 
     async #togglePip() {
         try {
             if (document.pictureInPictureElement)
                 await document.exitPictureInPicture();
-            else await this.#video.requestPictureInPicture();
+            else await this.#screen.video.requestPictureInPicture();
         } catch {
             /* The browser refuses before the first picture; nothing to do. */
         }
@@ -135,7 +142,7 @@ export class Controls {
     }
 
     #show() {
-        const { paused, muted, volume } = this.#video;
+        const { paused, muted, volume } = this.#screen;
         const silent = muted || volume === 0;
         const full = document.fullscreenElement !== null;
         tool(this.#play, !paused, paused ? "Play" : "Pause");
@@ -154,8 +161,7 @@ export class Controls {
         this.#live.disabled = !known;
         say(this.#liveMore, known ? " behind" : "");
         if (!known) say(this.#liveText, "Live");
-        else if (this.#due())
-            say(this.#liveText, `${Math.max(0, latency).toFixed(1)} s`);
+        else if (this.#due()) say(this.#liveText, age(latency));
     }
 
     #shownAt = 0;
@@ -166,6 +172,12 @@ export class Controls {
         if (now - this.#shownAt < 500) return false;
         this.#shownAt = now;
         return true;
+    }
+
+    #showMode() {
+        for (const way of this.#ways)
+            way.checked = way.value === this.#player.wish;
+        say(this.#modeLine, this.#player.modeLine);
     }
 
     #showRungs() {
@@ -190,7 +202,7 @@ export class Controls {
 
     #remember() {
         try {
-            const { volume } = this.#video;
+            const { volume } = this.#screen;
             localStorage.setItem(STORE, JSON.stringify({ volume }));
         } catch {
             /* Storage may be closed to us; the default volume will do. */
@@ -201,7 +213,7 @@ export class Controls {
         try {
             const said = JSON.parse(localStorage.getItem(STORE) ?? "{}");
             if (said.volume >= 0 && said.volume <= 1)
-                this.#video.volume = said.volume;
+                this.#screen.volume = said.volume;
         } catch {
             /* see above */
         }
@@ -218,6 +230,15 @@ function tool(button, on, name) {
     if (button.getAttribute("aria-label") === name) return;
     button.setAttribute("aria-label", name);
     button.title = name;
+}
+
+/**
+ * "0.6 s", and what is less in steps of ten milliseconds.
+ * @param {number} seconds
+ */
+function age(seconds) {
+    if (seconds >= 0.45) return `${seconds.toFixed(1)} s`;
+    return `${Math.max(0, Math.round(seconds * 100) * 10)} ms`;
 }
 
 /**

@@ -2,7 +2,9 @@
  * is still being compiled: playlists, init segments, the parts from the last
  * keyframe on. Runs by itself, first of all scripts, and knows no player; the
  * player's loader takes by URL what is there, so a wrong guess costs a few
- * requests and nothing else. */
+ * requests and nothing else. In real time it is the session that is asked
+ * for. */
+import { wish } from "./wish.js";
 
 /** A rung of at most this many bits a second is the likely first choice. */
 export const START_BPS = 3_800_000;
@@ -95,8 +97,36 @@ async function join(url) {
     }));
 }
 
+/** @type {Promise<import("./join.js").Joining | null> | null} */
+let joining = null;
+
+/** Gives the session that was asked for, once; null if none was. */
+export function takeJoining() {
+    const found = joining;
+    joining = null;
+    return found;
+}
+
+/** @param {string} name */
+async function joinNow(name) {
+    const { canJoin, join: ask, pageToken, whepUrl } =
+        await import("./join.js");
+    return canJoin() ? ask(whepUrl(name), { token: pageToken() }) : null;
+}
+
+/** Nobody came for it: the page is not what we took it for. */
+async function dropJoining() {
+    const found = await takeJoining()?.catch(() => null);
+    found?.pc.close();
+    found?.done.then((late) => late.remove(), () => {});
+}
+
 const channel = globalThis.location?.pathname.match(/^\/watch\/([^/]+)/)?.[1];
-if (channel) {
+if (channel && wish(location.search) === "realtime") {
+    joining = joinNow(decodeURIComponent(channel));
+    joining.catch(() => {});
+    setTimeout(dropJoining, FRESH);
+} else if (channel) {
     join(new URL(`/live/${channel}/index.m3u8`, location.href)).catch(() => {});
     setTimeout(() => asked.clear(), FRESH);
 }

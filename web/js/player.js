@@ -1,5 +1,5 @@
-/* js/player.js — one channel in one <video>: joins what the API says about
- * the channel with what the media does, into the state the viewer sees.
+/* js/player.js — one channel on one screen: joins what the API says about the
+ * channel with what the media does, into the state the viewer sees.
  *
  *                    channel live                    first frame
  *   connecting ──► waiting ─────────► starting ───────────────► live
@@ -9,28 +9,57 @@
  *
  * The media may run ahead of the API (it is loaded at once, without asking
  * first) and the API ahead of the media; whichever comes first is believed
- * for going live, and only the API for being over. */
+ * for going live, and only the API for being over. Which of the two ways the
+ * media comes, js/mode.js says. */
 import { ChannelWatch } from "./api.js";
-import { LlHls } from "./llhls.js";
+import { takeJoining } from "./early.js";
+import { begin, nextAt, sentence, step } from "./mode.js";
+import { Screen } from "./screen.js";
+import { Whep } from "./whep.js";
+import { remember, wish } from "./wish.js";
 
 /** A pause of the picture shorter than this is not worth a word, ms. */
 const PATIENCE = 1200;
+/** The same while one way is left for the other, ms. */
+const CHANGE = 3500;
 /** A server that starts again gives the lecturer so long to return, ms. */
 const RETURN = 40000;
 /** Between attempts to load what the API says is live, ms. */
 const RETRY = 500;
 
+/** Standard before its library is there. */
+const NOTHING = Object.freeze({
+    state: "loading", rungs: [], rung: -1, isAuto: true, latency: null,
+    atLive: false, resting: false, protocol: "", snapshot: { media: "loading" },
+    seekable: { start: 0, end: 0 },
+    load() {}, unload() {}, close() {}, choose() {}, goLive() {},
+});
+
 /**
  * @typedef {"connecting" | "waiting" | "starting" | "live" | "reconnecting"
  *     | "ended" | "unsupported"} PlayerState
+ * @typedef {import("./wish.js").Wish} Wish
  */
 
 export class Player extends EventTarget {
-    #video;
     #channel;
-    #media;
-    /** @type {ChannelWatch | null} */
-    #watch = null;
+    #screen;
+    #realtime;
+    /** @type {import("./llhls.js").LlHls | null} */
+    #standard = null;
+    /** @type {Promise<typeof import("./llhls.js")> | null} */
+    #library = null;
+    #noStandard = false;
+    /** Why real time cannot be here; "": it may. */
+    #noRealtime = Whep.isSupported() ? "" : "codec";
+    /** @type {import("./mode.js").Mode} */
+    #mode;
+    #modeTimer = 0;
+    /** Height of the chosen rung; null: by itself. @type {number | null} */
+    #height = null;
+    #settled = { realtime: false, standard: false };
+    /** @type {ChannelWatch} */
+    #watch;
     /** @type {import("./api.js").Channel | null} */
     #said = null;
     #reachable = true;
@@ -41,6 +70,7 @@ export class Player extends EventTarget {
     /** The viewer has not pressed pause. */
     #wants = true;
     #seenLive = false;
+    #closed = false;
     /** Since when the API knows of no lecture. */
     #goneAt = Infinity;
 
@@ -50,28 +80,29 @@ export class Player extends EventTarget {
      */
     constructor(video, channel) {
         super();
-        this.#video = video;
         this.#channel = channel;
-        this.#media = new LlHls(video);
-        if (!LlHls.isSupported()) {
-            this.#state = "unsupported";
-            return;
-        }
-        this.#media.addEventListener("state", () => this.#onMedia());
-        for (const name of ["rungs", "tick"])
-            this.#media.addEventListener(name, () =>
-                this.dispatchEvent(new Event(name)),
-            );
+        this.#mode = this.#begin(wish(location.search));
+        this.#screen = new Screen(video, this.#mode.front);
+        this.#realtime = new Whep(this.#screen.of("realtime"), channel);
+        this.#realtime.addEventListener("attached", () =>
+            this.#start(this.#screen.of("realtime")));
+        this.#listen(this.#realtime, "realtime");
+        addEventListener("online", () => this.#onNetwork());
         this.#watch = new ChannelWatch(channel, (said) => this.#hear(said));
-        this.#load();
+        this.#load(this.#mode);
     }
 
     get state() {
         return this.#state;
     }
 
+    get screen() {
+        return this.#screen;
+    }
+
+    /** What the mode's picture comes by. @returns {any} */
     get media() {
-        return this.#media;
+        return this.#of(this.#mode.front);
     }
 
     /** The browser let us play only without sound. */
@@ -79,75 +110,263 @@ export class Player extends EventTarget {
         return this.#needsTap;
     }
 
+    /** @returns {Wish} */
+    get wish() {
+        return this.#mode.wish;
+    }
+
+    /** In words: which way the lecture comes. */
+    get modeLine() {
+        return sentence(this.#mode, this.#realtime.protocol);
+    }
+
     get snapshot() {
         return {
             state: this.#state,
-            muted: this.#video.muted,
-            paused: this.#video.paused,
+            mode: this.#mode.name,
+            wish: this.#mode.wish,
+            reason: this.#mode.reason,
+            shown: this.#screen.front,
+            muted: this.#screen.muted,
+            paused: this.#screen.paused,
             generation: this.#said?.generation ?? null,
-            ...this.#media.snapshot,
+            ...this.media.snapshot,
         };
     }
 
     /** Plays, with sound where the browser allows it. */
     async play() {
         this.#wants = true;
-        try {
-            await this.#video.play();
-        } catch (error) {
-            /* AbortError: new media came, and play() with it. */
-            if (/** @type {any} */ (error).name !== "NotAllowedError") return;
-            this.#video.muted = true;
-            this.#needsTap = true;
-            this.dispatchEvent(new Event("state"));
-            await this.#video.play().catch(() => {});
-        }
+        await this.#start(this.#screen.video);
     }
 
     /** The viewer's own pause; coming back goes to the live edge. */
     toggle() {
-        if (!this.#video.paused) {
+        if (!this.#screen.paused) {
             this.#wants = false;
-            this.#video.pause();
+            this.#screen.video.pause();
             return;
         }
-        this.#media.goLive();
+        this.media.goLive();
         this.play();
     }
 
     /** The viewer touched the page: sound is allowed now. */
     unmute() {
         this.#needsTap = false;
-        this.#video.muted = false;
-        if (this.#video.paused) this.play();
+        this.#screen.muted = false;
+        if (this.#screen.paused) this.play();
         this.dispatchEvent(new Event("state"));
     }
 
     /** @param {number} seconds back (negative) or forward in the buffer */
     seek(seconds) {
-        const { start, end } = this.#media.seekable;
-        const to = this.#video.currentTime + seconds;
+        const { start, end } = this.media.seekable;
+        const to = this.#screen.video.currentTime + seconds;
         if (end - to < 2) {
-            this.#media.goLive();
+            this.media.goLive();
             return;
         }
-        this.#media.resting = true;
-        this.#video.currentTime = Math.max(to, start + 0.1);
+        this.media.resting = true;
+        this.#screen.video.currentTime = Math.max(to, start + 0.1);
+    }
+
+    /**
+     * The learner's choice of quality, for this way and the other.
+     * @param {number} id -1: by itself
+     */
+    choose(id) {
+        const rung = this.media.rungs.find((one) => one.id === id);
+        this.#height = rung?.height ?? null;
+        this.media.choose(id);
+    }
+
+    /**
+     * The learner's choice of the way.
+     * @param {Wish} chosen
+     */
+    prefer(chosen) {
+        remember(chosen);
+        this.#tell({ type: "wish", wish: chosen });
     }
 
     close() {
+        this.#closed = true;
         clearTimeout(this.#timer);
-        this.#watch?.close();
-        this.#media.close();
+        clearTimeout(this.#modeTimer);
+        this.#watch.close();
+        this.#realtime.close();
+        this.#standard?.close();
     }
 
-    #load() {
-        clearTimeout(this.#timer);
-        const name = encodeURIComponent(this.#channel);
-        this.#media.load(`/live/${name}/index.m3u8`);
-        /* Letting go of the media before has paused the element. */
-        if (this.#wants) this.play();
+    /** @param {Wish} way @returns {any} */
+    #of(way) {
+        return (way === "realtime" ? this.#realtime : this.#standard) ?? NOTHING;
     }
+
+    /** @param {Wish} wanted */
+    #begin(wanted) {
+        return begin(wanted, performance.now(),
+            { refused: this.#noRealtime, source: this.#source() });
+    }
+
+    /** @param {any} media @param {Wish} way */
+    #listen(media, way) {
+        media.addEventListener("state", () => this.#onMedia(way));
+        media.addEventListener("rungs", () => {
+            this.#settle(way);
+            if (media === this.media) this.dispatchEvent(new Event("rungs"));
+        });
+        let protocol = "";
+        media.addEventListener("tick", () => {
+            if (media !== this.media) return;
+            this.dispatchEvent(new Event("tick"));
+            if (media.protocol === protocol) return;
+            protocol = media.protocol;
+            this.dispatchEvent(new Event("mode"));
+        });
+    }
+
+    /** Starts over, in the way that is wished. */
+    #load(mode = this.#begin(this.#mode.wish)) {
+        clearTimeout(this.#timer);
+        this.#standard?.unload();
+        if (!mode.realtime) this.#realtime.unload();
+        this.#mode = mode;
+        if (mode.realtime) this.#loadRealtime();
+        if (mode.standard) this.#loadStandard();
+        this.#apply(mode);
+    }
+
+    #loadRealtime() {
+        this.#settled.realtime = false;
+        this.#realtime.load(takeJoining());
+    }
+
+    async #loadStandard() {
+        this.#library ??= import("./llhls.js");
+        const { LlHls } = await this.#library;
+        if (this.#closed || !this.#mode.standard) return;
+        if (!LlHls.isSupported()) {
+            this.#noStandard = true;
+            this.#tell({ type: "standard-unsupported" });
+            this.#update();
+            return;
+        }
+        if (!this.#standard) {
+            this.#standard = new LlHls(this.#screen.of("standard"));
+            this.#listen(this.#standard, "standard");
+        }
+        this.#settled.standard = false;
+        const name = encodeURIComponent(this.#channel);
+        this.#standard.load(`/live/${name}/index.m3u8`);
+        /* Letting go of the media before has paused the element. */
+        this.#start(this.#screen.of("standard"));
+    }
+
+    /** @param {HTMLVideoElement} element */
+    async #start(element) {
+        if (!this.#wants) return;
+        try {
+            await element.play();
+        } catch (error) {
+            /* AbortError: new media came, and play() with it. */
+            if (/** @type {any} */ (error).name !== "NotAllowedError") return;
+            if (element === this.#screen.video) {
+                this.#screen.muted = true;
+                this.#needsTap = true;
+                this.dispatchEvent(new Event("state"));
+            }
+            await element.play().catch(() => {});
+        }
+    }
+
+    /** The chosen quality, once for each time that a way is loaded. */
+    #settle(way) {
+        const media = this.#of(way);
+        if (this.#settled[way] || media.rungs.length === 0) return;
+        this.#settled[way] = true;
+        if (this.#height === null) return;
+        const height = this.#height;
+        const rung = media.rungs.find((one) => one.height <= height) ??
+            media.rungs.at(-1);
+        if (media.isAuto || media.rung !== rung.id) media.choose(rung.id);
+    }
+
+    /* --- the two ways ----------------------------------------------------- */
+
+    /** @param {import("./mode.js").ModeEvent} event */
+    #tell(event) {
+        const next = step(this.#mode, event, performance.now());
+        if (next !== this.#mode) this.#apply(next);
+    }
+
+    /** @param {import("./mode.js").Mode} next */
+    #apply(next) {
+        const was = this.#mode;
+        this.#mode = next;
+        if (next.realtime && !was.realtime) this.#loadRealtime();
+        if (next.standard && !was.standard) this.#loadStandard();
+        this.#arrange();
+        if (!next.realtime && was.realtime) this.#realtime.unload();
+        if (!next.standard && was.standard) this.#standard?.unload();
+        clearTimeout(this.#modeTimer);
+        const due = nextAt(next) - performance.now();
+        if (due < Infinity)
+            this.#modeTimer = setTimeout(() => this.#tell({ type: "tick" }),
+                Math.max(0, due) + 1);
+        this.dispatchEvent(new Event("mode"));
+        this.dispatchEvent(new Event("rungs"));
+        this.#update();
+    }
+
+    /** Shows the mode's picture as soon as there is one, or no other. */
+    #arrange() {
+        const { front } = this.#mode;
+        const { video } = this.#screen;
+        const blank = video.readyState < video.HAVE_CURRENT_DATA;
+        if (this.#screen.front !== front &&
+            (blank || this.#of(front).state === "playing")) {
+            this.#screen.show(front);
+            this.#start(this.#screen.video);
+        }
+        if (this.#screen.front === "standard") this.#realtime.clear();
+    }
+
+    /** @param {Wish} way */
+    #onMedia(way) {
+        const { state } = this.#of(way);
+        if (way === "realtime") {
+            if (state === "playing") this.#tell({ type: "realtime-playing" });
+            if (state === "stalled") this.#tell({ type: "realtime-stalled" });
+            if (state === "refused")
+                this.#tell({
+                    type: "realtime-refused",
+                    ...this.#realtime.refusal,
+                });
+        } else if (state === "playing") {
+            this.#tell({ type: "standard-playing" });
+        }
+        this.#arrange();
+        const asks = way === "standard" || this.#source() === null;
+        if (state === "stalled" || state === "ended" ||
+            (state === "absent" && asks)) this.#watch.nudge();
+        this.#update();
+    }
+
+    #onNetwork() {
+        if (this.#closed) return;
+        this.#realtime.refresh();
+        this.#tell({ type: "network" });
+    }
+
+    /** Does the lecturer's side send? null: nobody says. */
+    #source() {
+        if (!this.#said || !this.#reachable) return null;
+        return ["live", "starting"].includes(this.#said.state);
+    }
+
+    /* --- what the API says ------------------------------------------------ */
 
     /** @param {import("./api.js").Channel | null} said null: no answer */
     #hear(said) {
@@ -160,6 +379,7 @@ export class Player extends EventTarget {
                 this.#load();
             }
         }
+        this.#tell({ type: "source", on: this.#source() });
         this.#update();
     }
 
@@ -171,8 +391,10 @@ export class Player extends EventTarget {
     #isNews(was, said) {
         if (!isOn(said)) return false;
         if (was && was.generation !== said.generation && isOn(was)) return true;
-        switch (this.#media.state) {
+        switch (this.media.state) {
             case "absent":
+                /* Real time asks again by itself, at its own pace. */
+                return this.#mode.front === "standard" || !isOn(was);
             case "idle":
                 return true;
             case "ended":
@@ -183,17 +405,10 @@ export class Player extends EventTarget {
         }
     }
 
-    #onMedia() {
-        const media = this.#media.state;
-        if (media === "stalled" || media === "ended" || media === "absent")
-            this.#watch?.nudge();
-        this.#update();
-    }
-
     /** Finds the state anew from what media and API say, and acts on it. */
     #update() {
         clearTimeout(this.#timer);
-        const media = this.#media.state;
+        const media = this.media.state;
         const on = isOn(this.#said);
         if (on) this.#goneAt = Infinity;
         else if (this.#goneAt === Infinity) this.#goneAt = performance.now();
@@ -203,13 +418,16 @@ export class Player extends EventTarget {
             this.#become("live");
         } else if (media === "ended") {
             this.#become("ended");
+        } else if (this.#noStandard && this.#mode.name === "standard") {
+            this.#become("unsupported");
         } else if (this.#said && !on && this.#reachable) {
-            if (media === "stalled") this.#media.unload();
+            if (media === "stalled") this.media.unload();
             else this.#settleGone();
-        } else if (media === "stalled" && this.#state === "live") {
+        } else if (this.#state === "live" &&
+            (media === "stalled" || this.#isChanging())) {
             this.#timer = setTimeout(
                 () => this.#become("reconnecting"),
-                PATIENCE,
+                this.#isChanging() ? CHANGE : PATIENCE,
             );
         } else if (this.#seenLive) {
             this.#become("reconnecting");
@@ -217,7 +435,18 @@ export class Player extends EventTarget {
             this.#become("starting");
         }
         if (media === "absent" && on)
-            this.#timer = setTimeout(() => this.#load(), RETRY);
+            this.#timer = setTimeout(() => this.#again(), RETRY);
+    }
+
+    /** One way is left for the other while the old picture stands. */
+    #isChanging() {
+        return this.#mode.wish === "realtime" && this.#source() !== false &&
+            performance.now() - this.#mode.since < CHANGE;
+    }
+
+    #again() {
+        if (this.#mode.front === "standard") this.#loadStandard();
+        else if (this.#mode.realtime) this.#loadRealtime();
     }
 
     /** The API knows of no lecture now. Has there been one, and is it over? A

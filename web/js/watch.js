@@ -39,7 +39,7 @@ const video = need("video");
 say(need("channel"), channel);
 
 const player = new Player(video, channel);
-new Controls(player, video);
+new Controls(player);
 if (new URLSearchParams(location.search).get("stats") === "1")
     new Stats(need("stats"), player);
 

@@ -1,0 +1,481 @@
+/* js/whep.js — real time into a <video>: WebRTC by WHEP. Looks to the player
+ * like js/llhls.js: the same states, rungs and figures.
+ *
+ *   idle ──load()──► loading ──first frame──► playing ◄──► stalled
+ *    ▲                  │ 409: no stream now
+ *    │                  ├──► absent
+ *    └────unload()──────┴──► refused (why, final): not to be had this way
+ *
+ * A lost path is restarted (ICE) while the picture stands; who decides that it
+ * took too long is js/mode.js. */
+import { ServerClock } from "./clock.js";
+import { canJoin, join, pageToken, whepUrl } from "./join.js";
+import { Refusal, pathOf } from "./webrtc.js";
+
+/** Between looks at the figures, ms. */
+const LOOK = 250;
+/** Without a byte for this long it is a stall, ms. */
+const SILENCE = 800;
+/** Bytes but no picture for this long: the decoder waits in vain, ms. */
+const BLIND = 4000;
+/** Between two restarts of one session, ms. */
+const RESTART_REST = 3000;
+/** From 1900 (NTP) to 1970, ms. */
+const NTP = 2208988800000;
+
+/**
+ * @typedef {"idle" | "loading" | "playing" | "stalled" | "ended" | "absent"
+ *     | "refused"} WhepState
+ * @typedef {import("./llhls.js").Rung} Rung
+ */
+
+export class Whep extends EventTarget {
+    /** @type {HTMLVideoElement} */
+    #video;
+    #channel;
+    /** @type {WhepState} */
+    #state = "idle";
+    /** @type {import("./join.js").Joining | null} */
+    #joining = null;
+    /** @type {import("./webrtc.js").Resource | null} */
+    #resource = null;
+    #abort = new AbortController();
+    #timer = 0;
+    #clock = new ServerClock();
+    /** @type {{why: string, final: boolean}} */
+    #refusal = { why: "", final: false };
+    #wanted = "";
+    /** @type {{name: string, height: number, bitrate: number, id: number}[]} */
+    #rungs = [];
+    #current = "";
+    #auto = true;
+    #estimate = null;
+    #restartAt = -Infinity;
+    #frames = 0;
+    #stalls = 0;
+    #firstFrameMs = NaN;
+    #figures = blank();
+
+    /**
+     * @param {HTMLVideoElement} video
+     * @param {string} channel
+     */
+    constructor(video, channel) {
+        super();
+        this.#video = video;
+        this.#channel = channel;
+        video.addEventListener("resize", () => this.#askRungs());
+    }
+
+    static isSupported() {
+        return canJoin();
+    }
+
+    get state() {
+        return this.#state;
+    }
+
+    get refusal() {
+        return this.#refusal;
+    }
+
+    /**
+     * Joins, and goes on until unload(); a second call starts over.
+     * @param {Promise<import("./join.js").Joining | null> | null} [early] may
+     *     have asked already
+     */
+    async load(early = null) {
+        this.#stop();
+        const abort = this.#abort = new AbortController();
+        this.#figures = blank();
+        this.#move("loading");
+        const asked = await early;
+        if (abort.signal.aborted) {
+            asked?.pc.close();
+            asked?.done.then((late) => late.remove(), () => {});
+            return;
+        }
+        try {
+            this.#attach(asked ?? join(whepUrl(this.#channel, this.#wanted),
+                { token: pageToken(), signal: abort.signal }));
+        } catch {
+            /* A browser has only so many connections. */
+            this.#refuse("failed", false);
+        }
+    }
+
+    /** @param {import("./join.js").Joining} joining */
+    #attach(joining) {
+        this.#joining = joining;
+        const { pc, stream } = joining;
+        pc.addEventListener("connectionstatechange",
+            () => this.#joining === joining && this.#onConnection(pc));
+        this.#video.srcObject = stream;
+        this.#emit("attached");
+        this.#watchFrames(joining);
+        joining.done.then(
+            (resource) => this.#onAnswer(joining, resource),
+            (error) => this.#joining === joining && this.#onError(error),
+        );
+        this.#timer = setInterval(() => this.#look(joining), LOOK);
+    }
+
+    /** Lets go of the session; the last picture stays until clear(). */
+    unload() {
+        this.#stop();
+        this.#move("idle");
+    }
+
+    /** Lets go of the last picture too. */
+    clear() {
+        if (!this.#joining) this.#video.srcObject = null;
+    }
+
+    close() {
+        this.unload();
+    }
+
+    get rungs() {
+        return this.#rungs;
+    }
+
+    get rung() {
+        return this.#rungs.find(({ name }) => name === this.#current)?.id ?? -1;
+    }
+
+    get isAuto() {
+        return this.#auto;
+    }
+
+    /** @param {number} id -1: by itself */
+    choose(id) {
+        const rung = this.#rungs.find((one) => one.id === id);
+        this.#wanted = rung?.name ?? "";
+        this.#auto = !rung;
+        this.#resource
+            ?.below("rendition", { method: "PUT", body: rung?.name ?? "auto" })
+            .then(() => this.#askRungs(), () => {});
+        this.#emit("rungs");
+    }
+
+    /** Seconds from the lens to here: by the frame's stamp, else reckoned. */
+    get latency() {
+        return this.#state === "playing" ? this.#figures.latency : null;
+    }
+
+    /** Real time is always at the live moment. */
+    get atLive() {
+        return this.#state === "playing";
+    }
+
+    set resting(_) {
+        /* There is no looking back in real time. */
+    }
+
+    goLive() {
+        /* see above */
+    }
+
+    get seekable() {
+        return { start: 0, end: 0 };
+    }
+
+    get protocol() {
+        return this.#figures.protocol;
+    }
+
+    /** The same names as js/llhls.js, and what only real time has. */
+    get snapshot() {
+        const f = this.#figures;
+        const rung = this.#rungs.find(({ name }) => name === this.#current);
+        return {
+            media: this.#state,
+            latency: this.latency,
+            behind: null,
+            target: null,
+            control: "real time",
+            rate: 1,
+            buffer: f.buffer,
+            level: f.height,
+            bitrate: rung?.bitrate ?? f.bps,
+            bandwidth: this.#estimate,
+            stalls: this.#stalls,
+            frames: this.#frames,
+            dropped: f.dropped,
+            firstFrameMs: this.#firstFrameMs,
+            skew: this.#clock.offset,
+            protocol: f.protocol,
+            rtt: f.rtt,
+            lost: f.lost,
+            received: f.packets,
+            nacks: f.nacks,
+            plis: f.plis,
+            freezes: f.freezes,
+            stamped: f.stamped,
+        };
+    }
+
+    /**
+     * @param {import("./join.js").Joining} joining
+     * @param {import("./webrtc.js").Resource} resource
+     */
+    #onAnswer(joining, resource) {
+        if (this.#joining !== joining) {
+            resource.remove();
+            return;
+        }
+        this.#resource = resource;
+        this.#clock.observe(resource);
+        this.#askRungs();
+    }
+
+    /** @param {any} error */
+    #onError(error) {
+        const status = error instanceof Refusal ? error.status : NaN;
+        this.#stop();
+        if (status === 409) this.#move("absent");
+        else this.#refuse(whyOf(status), isFinal(status));
+    }
+
+    /** @param {RTCPeerConnection} pc */
+    #onConnection(pc) {
+        const { connectionState } = pc;
+        if (connectionState === "disconnected") this.#restart(pc);
+        else if (connectionState === "failed") {
+            if (this.#state !== "loading") this.#restart(pc);
+            else {
+                this.#stop();
+                this.#refuse("failed", false);
+            }
+        }
+    }
+
+    /** New paths for the same session. @param {RTCPeerConnection} pc */
+    async #restart(pc) {
+        const now = performance.now();
+        if (!this.#resource || now - this.#restartAt < RESTART_REST) return;
+        this.#restartAt = now;
+        try {
+            await this.#resource.restart(pc);
+        } catch {
+            /* The stall is told by the missing bytes, and judged elsewhere. */
+        }
+    }
+
+    /** The network is another one: the old path may be dead or a detour. */
+    refresh() {
+        const pc = this.#joining?.pc;
+        if (pc && pc.connectionState !== "new") this.#restart(pc);
+    }
+
+    /** @param {import("./join.js").Joining} joining */
+    async #look(joining) {
+        const report = await joining.pc.getStats().catch(() => null);
+        if (!report || this.#joining !== joining) return;
+        const now = performance.now();
+        const f = this.#figures;
+        const was = { bytes: f.bytes, decoded: f.decoded };
+        read(report, f, now);
+        if (f.bytes !== was.bytes) f.bytesAt = now;
+        if (f.decoded !== was.decoded) f.decodedAt = now;
+        this.#reckon(joining);
+        this.#judge(now);
+        this.#emit("tick");
+    }
+
+    /** @param {number} now */
+    #judge(now) {
+        const f = this.#figures;
+        const silent = now - f.bytesAt > SILENCE;
+        const blind = !document.hidden && now - f.decodedAt > BLIND;
+        if (this.#state === "playing" && (silent || blind)) {
+            this.#stalls++;
+            this.#move("stalled");
+        } else if (this.#state === "stalled" && !silent && !blind) {
+            this.#move("playing");
+        } else if (this.#state === "loading" && document.hidden &&
+            f.decoded > 0) {
+            /* Nothing is painted in a hidden page. */
+            this.#move("playing");
+        }
+    }
+
+    /** How old is what is shown? @param {import("./join.js").Joining} joining */
+    #reckon(joining) {
+        const f = this.#figures;
+        const source = /** @type {any} */ (
+            joining.video.getSynchronizationSources?.()[0]);
+        const stamp = source?.captureTimestamp ?? f.captureAt;
+        f.stamped = Number.isFinite(stamp) && stamp > 0;
+        if (f.stamped) {
+            /* NTP or Unix, as the browser has it. */
+            const at = stamp > 1.5 * NTP ? stamp - NTP : stamp;
+            this.#clock.published(at, wall());
+            const age = (this.#clock.now(wall()) - at) / 1000;
+            f.latency = Math.max(0, age);
+        } else if (f.rtt !== null && f.buffer !== null) {
+            f.latency = f.rtt / 2 + f.buffer;
+        }
+    }
+
+    /** @param {import("./join.js").Joining} joining */
+    #watchFrames(joining) {
+        const video = this.#video;
+        const seen = (_, frame) => {
+            if (this.#joining !== joining) return;
+            this.#frames++;
+            const at = frame?.captureTime;
+            this.#figures.captureAt =
+                at === undefined ? NaN : performance.timeOrigin + at;
+            if (Number.isNaN(this.#firstFrameMs))
+                this.#firstFrameMs = performance.now();
+            if (this.#state === "loading") this.#begin();
+            video.requestVideoFrameCallback(seen);
+        };
+        if ("requestVideoFrameCallback" in video)
+            video.requestVideoFrameCallback(seen);
+        else
+            /** @type {HTMLVideoElement} */ (video).addEventListener(
+                "playing",
+                () => this.#joining === joining && this.#begin(),
+                { once: true },
+            );
+    }
+
+    #begin() {
+        const now = performance.now();
+        this.#figures.bytesAt = this.#figures.decodedAt = now;
+        this.#move("playing");
+    }
+
+    /** What may be chosen; a server that does not say has Auto alone. */
+    async #askRungs() {
+        const resource = this.#resource;
+        if (!resource) return;
+        try {
+            const answer = await resource.below("rendition");
+            const said = await answer.json();
+            if (this.#resource !== resource) return;
+            this.#rungs = rungsOf(said);
+            this.#current = String(said.rendition ?? "");
+            this.#auto = said.auto !== false;
+            this.#estimate = Number(said.estimate_bps) || null;
+        } catch {
+            if (this.#resource !== resource) return;
+            this.#rungs = [];
+        }
+        this.#emit("rungs");
+    }
+
+    /** @param {string} why @param {boolean} final */
+    #refuse(why, final) {
+        this.#refusal = { why, final };
+        this.#move("refused");
+    }
+
+    #stop() {
+        clearInterval(this.#timer);
+        this.#abort.abort();
+        const joining = this.#joining;
+        this.#joining = null;
+        this.#resource?.remove();
+        this.#resource = null;
+        joining?.pc.close();
+        /* A session that is made after all is not left behind. */
+        joining?.done.then((late) => late.remove(), () => {});
+    }
+
+    /** @param {WhepState} state */
+    #move(state) {
+        if (this.#state === state) return;
+        this.#state = state;
+        this.#emit("state");
+    }
+
+    /** @param {string} name */
+    #emit(name) {
+        this.dispatchEvent(new Event(name));
+    }
+}
+
+const wall = () => performance.timeOrigin + performance.now();
+
+/**
+ * @returns {any} figures before the first look
+ */
+function blank() {
+    return {
+        bytes: 0, bytesAt: Infinity, decoded: 0, decodedAt: Infinity,
+        latency: null, buffer: null, rtt: null, height: null, bps: null,
+        protocol: "", lost: 0, packets: 0, nacks: 0, plis: 0, dropped: 0,
+        freezes: 0, captureAt: NaN, stamped: false,
+        delay: 0, emitted: 0, at: NaN, videoBytes: 0,
+    };
+}
+
+/**
+ * One report into the figures.
+ * @param {RTCStatsReport} report
+ * @param {any} f
+ * @param {number} now
+ */
+function read(report, f, now) {
+    let bytes = 0;
+    for (const entry of report.values()) {
+        if (entry.type !== "inbound-rtp") continue;
+        bytes += entry.bytesReceived ?? 0;
+        if (entry.kind !== "video") continue;
+        const span = now - f.at;
+        const fresh = entry.bytesReceived - f.videoBytes;
+        if (span > 0) f.bps = (8000 * fresh) / span;
+        f.at = now;
+        f.videoBytes = entry.bytesReceived;
+        const emitted = entry.jitterBufferEmittedCount - f.emitted;
+        if (emitted > 0) f.buffer = (entry.jitterBufferDelay - f.delay) / emitted;
+        f.delay = entry.jitterBufferDelay;
+        f.emitted = entry.jitterBufferEmittedCount;
+        f.decoded = entry.framesDecoded ?? 0;
+        f.dropped = entry.framesDropped ?? 0;
+        f.height = entry.frameHeight ?? null;
+        f.lost = entry.packetsLost ?? 0;
+        f.packets = entry.packetsReceived ?? 0;
+        f.nacks = entry.nackCount ?? 0;
+        f.plis = entry.pliCount ?? 0;
+        f.freezes = entry.freezeCount ?? 0;
+    }
+    f.bytes = bytes;
+    const path = pathOf(report);
+    f.rtt = path.rtt;
+    if (path.protocol) f.protocol = path.protocol;
+}
+
+/**
+ * @param {any} said
+ * @returns {Rung[]} highest first
+ */
+export function rungsOf(said) {
+    const list = Array.isArray(said?.renditions) ? said.renditions : [];
+    return list
+        .filter((one) => typeof one?.name === "string" && one.name !== "")
+        .map((one) => ({
+            name: one.name,
+            height: Number(one.height) || 0,
+            bitrate: Number(one.bitrate_bps) || 0,
+        }))
+        .sort((a, b) => b.height - a.height || b.bitrate - a.bitrate)
+        .map((one, id) => ({ ...one, id }));
+}
+
+/** @param {number} status NaN: the browser could not take the answer */
+function whyOf(status) {
+    if (status === 401 || status === 403) return "denied";
+    if (status === 406 || status === 422 || Number.isNaN(status))
+        return "codec";
+    return isFinal(status) ? "server" : "busy";
+}
+
+/** @param {number} status */
+function isFinal(status) {
+    return Number.isNaN(status) ||
+        [400, 401, 403, 404, 405, 406, 415, 422, 501].includes(status);
+}
