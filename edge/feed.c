@@ -159,13 +159,11 @@ int feed_find_name(const struct feed *f, const char *name, int64_t now_at)
     return -1;
 }
 
-int feed_audio(const struct feed *f, int64_t now_at)
+bool feed_has_audio(const struct feed *f)
 {
     for (int i = 0; i < f->count; i++)
-        if (f->renditions[i].info.codec == CODEC_OPUS &&
-            feed_is_fit(&f->renditions[i], now_at))
-            return i;
-    return -1;
+        if (f->renditions[i].info.codec == CODEC_OPUS) return true;
+    return false;
 }
 
 uint32_t feed_need_bps(const struct feed_rendition *r)
@@ -213,7 +211,7 @@ bool feed_has_video(const struct feed *f)
     return false;
 }
 
-const char *feed_refusal(const struct feed *f, int64_t now_at)
+const char *feed_refusal(const struct feed *f)
 {
     bool reorders = false, foreign = false, plain = false;
 
@@ -227,7 +225,6 @@ const char *feed_refusal(const struct feed *f, int64_t now_at)
         else
             plain = true;
     }
-    (void)now_at;
     if (plain) return NULL;
     if (reorders)
         return "This channel passes the encoder's video through unchanged, "
@@ -250,14 +247,14 @@ void feed_ask(struct feed *f, int index, int64_t now_at)
     bus_ask_key(f->bus, r->info.id);
 }
 
-void feed_wish_top(struct feed *f, int64_t now_at)
+void feed_wish_top(struct feed *f, uint32_t target_bps, int64_t now_at)
 {
     bool reorders = false, encodes = false;
 
     for (int i = 0; i < f->count; i++) {
         const struct feed_rendition *r = &f->renditions[i];
         if (r->info.kind != TRACK_VIDEO) continue;
-        reorders |= r->reorders;
+        reorders |= r->reorders && feed_need_bps(r) <= target_bps;
         encodes |= !r->info.passthrough;
     }
     if (!reorders || !encodes) return;

@@ -68,7 +68,6 @@ int feed_find(const struct feed *f, uint8_t id);
 /* The video rendition of that name which can be sent now; of two with one
  * name the one that is fit. -1. */
 int feed_find_name(const struct feed *f, const char *name, int64_t now_at);
-int feed_audio(const struct feed *f, int64_t now_at);
 bool feed_is_fit(const struct feed_rendition *r, int64_t now_at);
 /* What it needs of a path, audio not counted. */
 uint32_t feed_need_bps(const struct feed_rendition *r);
@@ -77,13 +76,14 @@ int feed_ladder(const struct feed *f, int64_t now_at,
                 struct selector_rung out[SELECTOR_RUNGS_MAX]);
 /* Why there is no video to send in real time; NULL: there is some, or the
  * stream has none at all. */
-const char *feed_refusal(const struct feed *f, int64_t now_at);
+const char *feed_refusal(const struct feed *f);
 bool feed_has_video(const struct feed *f);
+bool feed_has_audio(const struct feed *f); /* Opus, fed or to be fed */
 
 /* A keyframe of renditions[index] is wanted. */
 void feed_ask(struct feed *f, int index, int64_t now_at);
-/* Somebody could be sent more than the best rung there is: the source's size
- * may be made for real time. */
-void feed_wish_top(struct feed *f, int64_t now_at);
+/* Somebody could be sent target_bps and sees the best rung there is: the
+ * source's size may be made for real time. */
+void feed_wish_top(struct feed *f, uint32_t target_bps, int64_t now_at);
 
 #endif
