@@ -211,6 +211,13 @@ const char *exchange_peer(const struct exchange *x)
                : peer->host;
 }
 
+bool exchange_is_trusted(const struct exchange *x)
+{
+    const struct peer *peer = x->conn->peer;
+
+    return peer->is_trusted && exchange_peer(x) == peer->host;
+}
+
 const char *exchange_host(const struct exchange *x)
 {
     return x->text + x->host;

@@ -114,7 +114,7 @@ int response_cors(struct response *r)
     builder_text(&r->fields,
                  "access-control-allow-origin: *\r\n"
                  "timing-allow-origin: *\r\n"
-                 "access-control-expose-headers: age, "
+                 "access-control-expose-headers: accept-patch, age, "
                  "content-length, date, etag, link, location, retry-after\r\n");
     return r->fields.err;
 }
@@ -191,8 +191,9 @@ struct response *response_text(int status, const char *text, unsigned allow)
         if (!err)
             err = response_header(r, "access-control-allow-methods", methods);
         if (!err)
-            err = response_header(r, "access-control-allow-headers",
-                                  "authorization, content-type, if-match");
+            err =
+                response_header(r, "access-control-allow-headers",
+                                "authorization, content-type, if-match, link");
         if (!err) err = response_header(r, "access-control-max-age", "86400");
     }
     if (!err) err = buf_create(&b, text, strlen(text));

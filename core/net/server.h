@@ -100,6 +100,9 @@ struct slice exchange_body(const struct exchange *x); /* borrowed */
 /* "host" of the viewer: the last address that a trusted proxy forwarded, else
  * the other end of the connection. */
 const char *exchange_peer(const struct exchange *x);
+/* Is that loopback or a proxy of ours itself, which caps per address leave
+ * alone? */
+bool exchange_is_trusted(const struct exchange *x);
 const char *exchange_host(const struct exchange *x); /* Host/:authority */
 bool exchange_is_secure(const struct exchange *x);
 bool exchange_accepts_gzip(const struct exchange *x);
