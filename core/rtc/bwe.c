@@ -21,6 +21,7 @@ enum {
     QUEUE_OVER_US = 20000,  /* over-use is believed with such a queue */
     QUEUE_LONG_US = 150000, /* cut deeper, so that it drains */
     QUEUE_CALM_US = 15000,
+    QUEUE_GROWN_US = 3000, /* since it was first over-used: not a mere step */
     DRAIN_US = 3 * SECOND,
     CAPACITY_KEPT_US = 12 * SECOND,
 
@@ -30,7 +31,8 @@ enum {
     SILENT_REPORTS_US = 6 * SECOND,
     RTT_JUMP_US = 80000,
 
-    PROBE_LEAST = 5,
+    PROBE_LEAST = 5, /* arrived packets, to tell anything */
+    PROBE_SURE = 8,  /* to lower the target */
     PROBE_CALM_US = 300000,
     PROBE_AFTER_CUT_US = 5 * SECOND,
     PROBE_GAP_LEAST_US = 5 * SECOND,
@@ -69,8 +71,10 @@ struct bwe {
     int64_t peak_bps, peak_at; /* of what was delivered, fading */
     int recent, recent_lost;   /* of packets sent after the last cut */
     int64_t controlled_at;
+    int64_t over_from_us; /* the queue when over-use began; -1: there is none */
     int64_t capacity_bps, capacity_at; /* when it was last over-used; 0 */
     int64_t samples_at, heard_at, silenced_at;
+    int64_t resumed_at; /* after silence; what was lost in it is known */
     int64_t remb_bps, remb_at;
     int64_t rtt_least_us;
     int rtt_jumps;
@@ -125,11 +129,11 @@ static int64_t meter_sum(struct meter *m, int64_t span_us, int64_t *seen_us)
     return sum;
 }
 
-static int64_t meter_rate(struct meter *m)
+static int64_t meter_rate(struct meter *m, int64_t span_us, int64_t least_us)
 {
-    int64_t seen, sum = meter_sum(m, RATE_US, &seen);
+    int64_t seen, sum = meter_sum(m, span_us, &seen);
 
-    return seen < RATE_LEAST_US ? 0 : (int64_t)((double)sum * 8e6 / seen);
+    return seen < least_us ? 0 : (int64_t)((double)sum * 8e6 / seen);
 }
 
 /* Brings a meter to now although nothing was to be added. */
@@ -153,6 +157,7 @@ int bwe_create(struct bwe **out, const struct bwe_conf *conf)
     b->estimate.target_bps = conf->start_bps;
     b->estimate.lowered_at = INT64_MIN;
     b->probe_gap_us = PROBE_GAP_LEAST_US;
+    b->over_from_us = -1;
     trend_init(&b->trend);
     *out = b;
     return 0;
@@ -217,13 +222,27 @@ static void note_capacity(struct bwe *b, double bps, int64_t now)
     b->capacity_at = now;
 }
 
+/* It must grow from one feedback to a later one: a way that only became longer
+ * (another route, a radio) does not. */
+static bool is_growing(struct bwe *b)
+{
+    int64_t queue = b->trend.previous.queue_us;
+
+    if (b->trend.state != TREND_OVER) {
+        b->over_from_us = -1;
+        return false;
+    }
+    if (b->over_from_us < 0 || queue < b->over_from_us) b->over_from_us = queue;
+    return queue >= b->over_from_us + QUEUE_GROWN_US;
+}
+
 /* The queue grows: go below what the path carries. True: it was cut. */
 static bool cut_by_delay(struct bwe *b, int64_t now)
 {
     double full = full_rate(b);
     int64_t queue = b->trend.queue_us;
 
-    if (b->trend.state != TREND_OVER || queue < QUEUE_OVER_US) return false;
+    if (!is_growing(b) || queue < QUEUE_OVER_US) return false;
     if (b->probe.id || now - b->probed_at < PROBE_CALM_US) return false;
     note_capacity(b, full, now);
     return cut(b, full * (queue > QUEUE_LONG_US ? 0.70 : 0.85), now);
@@ -278,13 +297,13 @@ static void rise(struct bwe *b, int64_t span_us, int64_t now)
     set_target(b, more, now);
 }
 
-static void note_peak(struct bwe *b, int64_t now)
+/* bps: over a second, so that single large frames do not count as the rate. */
+static void note_peak(struct bwe *b, int64_t bps, int64_t now)
 {
     double fade = 1 - fmin(1, (double)(now - b->peak_at) / PEAK_FADE_US);
 
     b->peak_bps = (int64_t)((double)b->peak_bps * fade);
-    if (b->estimate.acked_bps > b->peak_bps)
-        b->peak_bps = b->estimate.acked_bps;
+    if (bps > b->peak_bps) b->peak_bps = bps;
     b->peak_at = now;
 }
 
@@ -311,7 +330,7 @@ static void control_by_samples(struct bwe *b, int64_t now)
     int64_t gap = CUT_GAP_US +
                   (rtt_or_guess(b) < SECOND / 2 ? rtt_or_guess(b) : SECOND / 2);
 
-    note_peak(b, now);
+    note_peak(b, meter_rate(&b->acked, SECOND, SECOND / 2), now);
     if (passed(e->lowered_at, now, gap) &&
         (cut_by_delay(b, now) || cut_by_loss(b, now)))
         return;
@@ -328,8 +347,8 @@ static void control_by_samples(struct bwe *b, int64_t now)
 static void note_limited(struct bwe *b, int64_t now)
 {
     meter_idle(&b->sent, now);
-    b->estimate.limited =
-        (double)meter_rate(&b->sent) < 0.8 * (double)b->estimate.target_bps;
+    b->estimate.limited = (double)meter_rate(&b->sent, RATE_US, RATE_LEAST_US) <
+                          0.8 * (double)b->estimate.target_bps;
 }
 
 void bwe_sent(struct bwe *b, int64_t bytes, int64_t now)
@@ -355,8 +374,10 @@ static void finish_probe(struct bwe *b, int64_t now)
     sent = (double)p.bytes * 8e6 / (double)(p.last_sent_at - p.first_sent_at);
     learned = fmin(fmin(sent, arrived), (double)p.bps);
     if (arrived < 0.9 * sent || p.lost * 10 > p.packets) {
-        learned = 0.85 * fmin(arrived, learned);
-        note_capacity(b, learned / 0.85, now);
+        note_capacity(b, fmin(arrived, learned), now);
+        /* A target that was never tried may lie above it. */
+        learned = fmax(0.85 * (double)b->capacity_bps, (double)b->peak_bps);
+        if (p.arrived >= PROBE_SURE) cut(b, learned, now);
     } else {
         b->capacity_bps = 0;
         b->probe_gap_us = PROBE_GAP_LEAST_US;
@@ -391,6 +412,7 @@ static void note_sample(struct bwe *b, const struct twcc_sample *s, int64_t now)
     if (probing && s->probe == b->probe.id) note_probe(b, s, now);
     if (!s->lost) meter_add(&b->acked, s->arrived_at, s->bytes);
     if (probing) return; /* its queue and its losses are our own doing */
+    if (s->lost && s->sent_at < b->resumed_at) return;
     meter_add(&b->counted, now, 1);
     meter_add(&b->lost, now, s->lost);
     if (s->sent_at > b->estimate.lowered_at) {
@@ -407,6 +429,7 @@ void bwe_samples(struct bwe *b, const struct twcc_sample *s, int count,
     int64_t seen, all, lost;
 
     if (count <= 0) return;
+    if (e->state == BWE_SILENT) b->resumed_at = now;
     for (int i = 0; i < count; i++)
         note_sample(b, &s[i], now);
     if (b->probe.id && now - b->probe.sent_at > PROBE_OVER_US)
@@ -415,7 +438,7 @@ void bwe_samples(struct bwe *b, const struct twcc_sample *s, int count,
     all = meter_sum(&b->counted, SECOND, &seen);
     lost = meter_sum(&b->lost, SECOND, &seen);
     e->loss = all ? (double)lost / (double)all : 0;
-    e->acked_bps = meter_rate(&b->acked);
+    e->acked_bps = meter_rate(&b->acked, RATE_US, RATE_LEAST_US);
     e->queue_us = b->trend.queue_us;
     control_by_samples(b, now);
     note_limited(b, now);
@@ -449,9 +472,12 @@ void bwe_report(struct bwe *b, uint8_t fraction_lost, int64_t rtt_us,
     span = control_span(b, now, 2 * SECOND);
     meter_idle(&b->sent, now);
     e->loss = loss;
-    e->acked_bps = (int64_t)((double)meter_rate(&b->sent) * (1 - loss));
-    note_peak(b, now);
-    if (loss > LOSS_FLOOD || b->rtt_jumps >= 2) {
+    e->acked_bps =
+        (int64_t)((double)meter_rate(&b->sent, RATE_US, RATE_LEAST_US) *
+                  (1 - loss));
+    note_peak(b, e->acked_bps, now);
+    if (loss > LOSS_FLOOD || b->rtt_jumps >= 2 ||
+        (loss > LOSS_HIGH && rtt_us > b->rtt_least_us + QUEUE_OVER_US)) {
         if (e->acked_bps) note_capacity(b, (double)e->acked_bps, now);
         cut(b, 0.85 * full_rate(b), now);
         b->rtt_jumps = 0;

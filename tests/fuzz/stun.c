@@ -1,6 +1,7 @@
 /* tests/fuzz/stun.c — STUN messages, and an ICE agent that is sent them. The
  * first byte makes it sign what follows with the agent's own credentials, so
  * that whatever attributes come are also seen behind the integrity check. */
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,31 +34,36 @@ static void feed(struct ice *i, const uint8_t *data, size_t len)
     free(copy);
 }
 
-/* A check that is signed, with fuzzed attributes before its integrity. */
+static void put_length(uint8_t *d, size_t body)
+{
+    d[2] = (uint8_t)(body >> 8);
+    d[3] = (uint8_t)body;
+}
+
+/* A check that is signed, fuzzed attributes first. */
 static void feed_signed(struct ice *i, const uint8_t *data, size_t len)
 {
     char name[64];
     uint8_t d[STUN_MAX + STUN_REQUEST_MAX];
     struct stun_request r = {.username = name, .pwd = i->local.pwd};
-    size_t n;
+    size_t n, mac_len;
+    uint32_t crc;
 
     snprintf(name, sizeof name, "%s:x", i->local.ufrag);
     n = stun_write_request(d, &r);
     len &= ~(size_t)3;
     if (!n || len > STUN_MAX - n) return;
-    feed(i, d, n);
     memmove(d + 20 + len, d + 20, n - 20);
     memcpy(d + 20, data, len);
     n += len;
-    d[2] = (uint8_t)((n - 20) >> 8);
-    d[3] = (uint8_t)(n - 20);
-    /* The fingerprint made right; the integrity is not. */
-    {
-        uint32_t crc = (uint32_t)crc32(0, d, (uInt)n - 8) ^ 0x5354554e;
-
-        for (int k = 0; k < 4; k++)
-            d[n - 4 + (size_t)k] = (uint8_t)(crc >> (24 - 8 * k));
-    }
+    put_length(d, n - 20 - 8); /* as when it was signed: no fingerprint */
+    if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA1", NULL, i->local.pwd,
+                   strlen(i->local.pwd), d, n - 32, d + n - 28, 20, &mac_len))
+        return;
+    put_length(d, n - 20);
+    crc = (uint32_t)crc32(0, d, (uInt)n - 8) ^ 0x5354554e;
+    for (int k = 0; k < 4; k++)
+        d[n - 4 + (size_t)k] = (uint8_t)(crc >> (24 - 8 * k));
     feed(i, d, n);
 }
 
