@@ -44,6 +44,7 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 bin = $(patsubst %.c,$(BUILD)/%,$(1))
 CORE   := $(BUILD)/liblectern.a
 WORKER := $(BUILD)/libworker.a
+CLIENT := $(BUILD)/libclient.a
 WRAP   := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 # Tests of the child's parts, or that use codecs, link libav*.
 NEEDS_AV = $(if $(findstring transcode/worker,$@),$(WORKER) $(AV_LIBS))
@@ -65,7 +66,8 @@ $(BUILD)/lectern-transcode: $(BUILD)/transcode/worker/main.o $(WORKER) $(CORE)
 
 $(CORE): $(call obj,$(SRC))
 $(WORKER): $(call obj,$(WORKER_SRC))
-$(CORE) $(WORKER):
+$(CLIENT): $(BUILD)/tests/rtc_client.o
+$(CORE) $(WORKER) $(CLIENT):
 	$(Q)rm -f $@
 	$(Q)ar rcs $@ $^
 
@@ -81,14 +83,14 @@ $(BUILD)/web_assets.c: web/embed.sh $(WEB)
 $(BUILD)/web_assets.o: $(BUILD)/web_assets.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/harness.o $(CORE) $(WORKER)
-	$(Q)$(LINK) $(WRAP) $(filter %.o,$^) $(NEEDS_AV) $(CORE) -lcmocka $(LIB_LIBS) -lm
-$(BUILD)/tests/protocol/%: $(BUILD)/tests/protocol/%.o $(BUILD)/tests/harness.o $(CORE) $(WORKER)
-	$(Q)$(LINK) $(WRAP) $(filter %.o,$^) $(NEEDS_AV) $(CORE) -lcmocka $(LIB_LIBS) -lm
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/harness.o $(CLIENT) $(CORE) $(WORKER)
+	$(Q)$(LINK) $(WRAP) $(filter %.o,$^) $(NEEDS_AV) $(CLIENT) $(CORE) -lcmocka $(LIB_LIBS) -lm
+$(BUILD)/tests/protocol/%: $(BUILD)/tests/protocol/%.o $(BUILD)/tests/harness.o $(CLIENT) $(CORE) $(WORKER)
+	$(Q)$(LINK) $(WRAP) $(filter %.o,$^) $(NEEDS_AV) $(CLIENT) $(CORE) -lcmocka $(LIB_LIBS) -lm
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(CORE)
 	@echo "  link  $@"
 	$(Q)$(LINK) $^ $(LIB_LIBS) -lm
-$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(CORE)
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(CLIENT) $(CORE)
 	@echo "  link  $@"
 	$(Q)$(LINK) $^ $(LIB_LIBS) -lm
 
