@@ -290,8 +290,13 @@ static struct rtc_desk *desk_of(struct rtc_desk *d, const char *id)
 }
 
 static void handle_session(struct rtc_desk *d, struct exchange *x,
-                           const char *id)
+                           const char *path)
 {
+    const char *behind = strchr(path, '/');
+    char id[DESK_ID_MAX];
+
+    snprintf(id, sizeof id, "%.*s",
+             (int)(behind ? behind - path : (ptrdiff_t)strlen(path)), path);
     struct rtc_desk *to = desk_of(d, id);
     struct desk_reply reply;
     int err = 0;
@@ -309,6 +314,7 @@ static void handle_session(struct rtc_desk *d, struct exchange *x,
         .if_match = exchange_header(x, "if-match"),
         .token = desk_token_of(bearer ? bearer : token),
         .body = exchange_body(x),
+        .is_control = behind != NULL,
     };
     free(token);
     if (to != d) {
@@ -325,6 +331,22 @@ static void refuse_method(struct exchange *x, const char *allow)
     desk_say(x, 405, 0, allow, "Method not allowed.");
 }
 
+/* id: with something behind it. */
+static void handle_control(struct rtc_desk *d, struct exchange *x,
+                           const char *id)
+{
+    enum http_method method = exchange_method(x);
+
+    if (strcmp(strchr(id, '/'), "/rendition"))
+        desk_say(x, 404, 0, NULL, "There is nothing here.");
+    else if (method == HTTP_OPTIONS)
+        desk_send_options(x, desk_control_methods);
+    else if (method != HTTP_GET && method != HTTP_PUT)
+        refuse_method(x, desk_control_methods);
+    else
+        handle_session(d, x, id);
+}
+
 static void handle(struct exchange *x, void *arg)
 {
     struct rtc_desk *d = arg;
@@ -333,6 +355,10 @@ static void handle(struct exchange *x, void *arg)
     const char *id = channel[len] ? channel + len + 1 : NULL;
     enum http_method method = exchange_method(x);
 
+    if (id && strchr(id, '/')) {
+        handle_control(d, x, id);
+        return;
+    }
     if (method == HTTP_OPTIONS)
         desk_send_options(x, id ? desk_session_methods : desk_endpoint_methods);
     else if (!len || len > DESK_CHANNEL_MAX)

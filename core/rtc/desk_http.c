@@ -10,6 +10,7 @@
 #include "core/rtc/desk_priv.h"
 
 const char desk_endpoint_methods[] = "GET, HEAD, POST, OPTIONS";
+const char desk_control_methods[] = "GET, HEAD, PUT, OPTIONS";
 const char desk_session_methods[] = "GET, HEAD, PATCH, DELETE, OPTIONS";
 
 /* --- words of requests ---------------------------------------------------- */
@@ -198,7 +199,9 @@ void desk_send_reply(struct exchange *x, struct desk_reply *q)
     struct response *r = desk_response(x, q->status);
     if (q->etag[0]) set_header(&r, "etag", q->etag);
     if (q->body) body = slice_take(&q->body);
-    desk_send(x, r, body.len ? "application/trickle-ice-sdpfrag" : NULL, body);
+    const char *type =
+        q->is_json ? "application/json" : "application/trickle-ice-sdpfrag";
+    desk_send(x, r, body.len ? type : NULL, body);
     slice_unref(&body);
 }
 
@@ -210,7 +213,9 @@ void desk_send_options(struct exchange *x, const char *methods)
     set_header(&r, "accept-post", "application/sdp");
     set_header(&r, "accept-patch", "application/trickle-ice-sdpfrag");
     set_header(&r, "access-control-allow-methods",
-               "POST, PATCH, DELETE, OPTIONS, GET, HEAD");
+               methods == desk_control_methods
+                   ? methods
+                   : "POST, PATCH, DELETE, OPTIONS, GET, HEAD");
     set_header(&r, "access-control-allow-headers",
                "Authorization, Content-Type, If-Match, Link");
     set_header(&r, "access-control-max-age", "86400");

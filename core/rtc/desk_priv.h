@@ -85,11 +85,13 @@ struct desk_request {
     const char *id, *content_type, *if_match; /* NULL: no such header */
     struct desk_token token;
     struct slice body; /* borrowed */
+    bool is_control;   /* of what lies behind the session's own path */
 };
 struct desk_reply {
     int status;
     const char *allow; /* static, or NULL */
-    struct buf *body;  /* sdpfrag; NULL: none */
+    struct buf *body;  /* sdpfrag, or JSON; NULL: none */
+    bool is_json;
     char etag[DESK_ETAG_MAX];
     char sentence[DESK_SENTENCE_MAX];
 };
@@ -117,7 +119,8 @@ void desk_errands_release(struct rtc_desk *d);
 
 /* --- desk_http.c */
 /* Allow's values. */
-extern const char desk_endpoint_methods[], desk_session_methods[];
+extern const char desk_endpoint_methods[], desk_session_methods[],
+    desk_control_methods[];
 
 bool desk_type_is(const char *content_type, const char *wanted);
 /* The token of the Authorization header; NULL: none. Borrowed. */

@@ -10,7 +10,11 @@
 #include "core/rtc/host.h"
 #include "core/rtc/negotiate.h"
 
-enum { POINTER_MAX = 24, CANDIDATES_MAX = 2 * HOST_ADDRESSES_MAX };
+enum {
+    POINTER_MAX = 24,
+    CANDIDATES_MAX = 2 * HOST_ADDRESSES_MAX,
+    CONTROL_REPLY_MAX = 8192,
+};
 
 /* OFFERED ─accept─► PENDING ─connected─► LIVE ─delete, forget─► ended
  * An ETag names its ICE generation: each restart makes another. */
@@ -285,6 +289,33 @@ static void end_by_delete(struct desk_session *s, struct desk_reply *out)
     d->conf.on_delete(session, d->conf.arg);
 }
 
+/* What the room says of its session, or is told. */
+static void control(struct desk_session *s, const struct desk_request *q,
+                    struct desk_reply *out)
+{
+    const struct rtc_desk_conf *conf = &s->desk->conf;
+    bool puts = q->method == HTTP_PUT;
+    char text[RTC_CONTROL_MAX + 1];
+    struct builder b;
+
+    if (!conf->on_control) {
+        desk_reply_set(out, 404, "There is nothing here.");
+        return;
+    }
+    if (q->body.len > RTC_CONTROL_MAX) {
+        desk_reply_set(out, 413, "That is too long.");
+        return;
+    }
+    snprintf(text, sizeof text, "%.*s", (int)q->body.len,
+             q->body.len ? (const char *)q->body.data : "");
+    builder_init(&b, CONTROL_REPLY_MAX);
+    out->status =
+        conf->on_control(s->session, puts ? text : NULL, &b, conf->arg);
+    out->is_json = true;
+    if (builder_seal(&b, &out->body))
+        desk_reply_set(out, 503, "Out of memory.");
+}
+
 void desk_session_handle(struct rtc_desk *d, const struct desk_request *q,
                          struct desk_reply *out)
 {
@@ -297,6 +328,8 @@ void desk_session_handle(struct rtc_desk *d, const struct desk_request *q,
         desk_reply_set(out, 404, "There is no such session.");
     else if (s->token.is_set && !desk_token_is(&s->token, &q->token))
         desk_reply_set(out, 401, "The session was made with another token.");
+    else if (q->is_control)
+        control(s, q, out);
     else if (q->method == HTTP_PATCH)
         patch(s, q, out);
     else if (q->method == HTTP_DELETE)
