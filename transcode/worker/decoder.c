@@ -1,5 +1,6 @@
 #include "transcode/worker/decoder.h"
 
+#include <libavutil/cpu.h>
 #include <libavutil/hwcontext.h>
 #include <libavutil/pixdesc.h>
 #include <limits.h>
@@ -79,7 +80,9 @@ static int set_up(struct decoder *d, const struct track *source, bool hardware)
     d->ctx->opaque = d;
     d->ctx->pkt_timebase = (AVRational){1, VIDEO_TIMESCALE};
     d->ctx->flags |= AV_CODEC_FLAG_LOW_DELAY;
-    d->ctx->thread_count = 1; /* frame threads would hold frames back */
+    /* Frame threads would hold frames back; slices are there where the source
+     * was encoded for low delay. */
+    d->ctx->thread_count = av_cpu_count() < 4 ? av_cpu_count() : 4;
     d->ctx->thread_type = FF_THREAD_SLICE;
     d->ctx->get_format = pick_format;
     if (config.len) {

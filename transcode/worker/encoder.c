@@ -1,5 +1,6 @@
 #include "transcode/worker/encoder.h"
 
+#include <libavutil/cpu.h>
 #include <libavutil/hwcontext.h>
 #include <libavutil/opt.h>
 #include <stdlib.h>
@@ -8,7 +9,15 @@
 #include "core/base/err.h"
 #include "core/media/h264.h"
 
-enum { CONFIG_MAX = 4096, UNIT_MAX = 16 << 20, VAAPI_SURFACES = 8 };
+enum {
+    CONFIG_MAX = 4096,
+    UNIT_MAX = 16 << 20,
+    VAAPI_SURFACES = 8,
+    /* Rungs run side by side (lane.c); the large ones are cut in slices too,
+     * so that the last of them is not what all wait for. */
+    SLICED_LINES = 720,
+    SLICES_MAX = 4,
+};
 
 struct encoder {
     AVCodecContext *ctx;
@@ -30,7 +39,7 @@ static const struct option options[] = {
     {"libx264", "forced-idr", "1"},
     {"libx264", "sc_threshold", "0"},
     {"libx264", "x264-params",
-     "sliced-threads=0:scenecut=0:open-gop=0:keyint=infinite:aud=0"},
+     "sliced-threads=1:scenecut=0:open-gop=0:keyint=infinite:aud=0"},
     {"h264_nvenc", "preset", "p4"},
     {"h264_nvenc", "tune", "ull"},
     {"h264_nvenc", "rc", "cbr"},
@@ -71,6 +80,15 @@ static int upload_frames(struct encoder *e)
     return 0;
 }
 
+static int threads_for(const struct track_info *t)
+{
+    uint32_t lines = t->width < t->height ? t->width : t->height;
+    int cores = av_cpu_count();
+
+    if (lines < SLICED_LINES) return 1;
+    return cores < SLICES_MAX ? cores : SLICES_MAX;
+}
+
 static void describe(AVCodecContext *c, const struct encoder_conf *conf)
 {
     const struct track_info *t = &conf->info;
@@ -96,7 +114,8 @@ static void describe(AVCodecContext *c, const struct encoder_conf *conf)
     c->profile = FF_PROFILE_H264_MAIN;
     c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP |
                 AV_CODEC_FLAG_LOW_DELAY;
-    c->thread_count = 1; /* rungs run side by side: lane.c */
+    c->thread_count = threads_for(t);
+    c->thread_type = FF_THREAD_SLICE;
 }
 
 static int try_open(struct encoder *e, const char *name,
