@@ -19,6 +19,7 @@ enum {
     /* Before a segment is due: a source is asked, and its IDR is welcome. */
     ASK_US = 250000,
     EARLY_US = 400000,
+    AGAIN_US = 500000,
     ASKED_FPS = 30,
 };
 
@@ -44,7 +45,8 @@ int64_t boundary_part_us(uint32_t fps_num, uint32_t fps_den, int64_t goal_us)
 
 void boundary_init(struct boundary *b, const struct boundary_conf *conf)
 {
-    *b = (struct boundary){.conf = *conf, .next_msn = conf->first_msn};
+    *b = (struct boundary){
+        .conf = *conf, .next_msn = conf->first_msn, .asked_pts = INT64_MIN / 2000000};
 }
 
 void boundary_source(struct boundary *b, const struct boundary_source *s)
@@ -72,6 +74,16 @@ bool boundary_retry(struct boundary *b)
     b->mode = BOUNDARY_FOLLOW;
     b->gop_us = 0;
     boundary_break(b);
+    return true;
+}
+
+static bool asks(struct boundary *b, const struct boundary_frame *f)
+{
+    if (!b->source.askable) return false;
+    if (to_us(f->pts - b->asked_pts) < AGAIN_US &&
+        f->pts >= b->asked_pts)
+        return false;
+    b->asked_pts = f->pts;
     return true;
 }
 
@@ -188,7 +200,7 @@ static void grid(struct boundary *b, const struct boundary_frame *f,
 {
     if (b->needs_key && !f->key) {
         step->drop = true;
-        step->ask = b->source.askable;
+        step->ask = asks(b, f);
         return;
     }
     if (!b->marked || b->broken || b->forced || f->pts >= b->grid_pts)
@@ -226,7 +238,7 @@ static void measure(struct boundary *b, const struct boundary_frame *f,
     int64_t span, most = may ? GOP_WAIT_US : GOP_WAIT_BASIC_US;
 
     step->drop = !b->anchored && !f->key;
-    step->ask = step->drop && b->source.askable;
+    step->ask = step->drop && asks(b, f);
     if (step->drop) return;
     step->early = f->key;
     step->mark = (struct mark){b->next_msn, f->pts, false};
@@ -272,8 +284,8 @@ static void follow(struct boundary *b, const struct boundary_frame *f,
         return;
     }
     step->drop = !b->marked || b->broken;
-    step->ask = b->source.askable &&
-                (step->drop || span >= b->conf.segment_us - ASK_US);
+    step->ask =
+        (step->drop || span >= b->conf.segment_us - ASK_US) && asks(b, f);
     if (step->drop) return;
     if (span < target + LATE_US) return;
     step->switched = true;

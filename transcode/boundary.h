@@ -63,6 +63,7 @@ struct boundary {
     uint64_t next_msn;
     int64_t mark_pts, grid_pts, key_pts;
     int64_t newest_pts; /* of all that was fed */
+    int64_t asked_pts;  /* where the source was asked last */
     int64_t gop_us;     /* longest seen between keyframes */
     bool anchored;      /* measuring from anchor_pts on */
     int64_t anchor_pts;
@@ -79,7 +80,7 @@ struct boundary_step {
                       first keyframe, this one last */
     bool marked;   /* mark is for everyone */
     bool switched; /* the source's keyframes stopped being usable here */
-    bool ask;      /* a keyframe is needed soon */
+    bool ask;      /* a keyframe is needed soon; said again each 0.5 s */
     struct mark mark;
 };
 

@@ -95,11 +95,11 @@ static void feed(FILE *in, int key_each)
                 int64_t at = r.v.frame.dts * 100 / 9;
                 if (first == INT64_MIN) first = at;
                 wait_until(began + at - first);
-                for (int i = 0;
-                     key_each && ++frames % key_each == 0 && i < asked_count;
-                     i++)
-                    put(&(struct wire_record){.type = WIRE_KEY,
-                                              .v.key = asked[i]});
+                frames++;
+                for (int i = 0; i < asked_count; i++)
+                    if (key_each && frames % key_each == 0)
+                        put(&(struct wire_record){.type = WIRE_KEY,
+                                                  .v.key = asked[i]});
                 r.v.frame.captured_at = clock_mono_us();
             }
             put(&r);
