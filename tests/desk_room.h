@@ -21,6 +21,7 @@
 #include "core/base/err.h"
 #include "core/base/metric.h"
 #include "core/loop/loop.h"
+#include "core/loop/worker.h"
 #include "core/net/server.h"
 #include "core/rtc/desk.h"
 #include "core/rtc/host.h"
@@ -35,76 +36,16 @@ static int patience_ms(void)
     return getenv("LECTERN_ALLOC_FAIL") ? 300 : 10000;
 }
 
-/* --- the transport, as far as a desk asks for it
- * ---------------------------------- */
-
-struct rtc_host {
-    struct loop *loop;
-};
-struct rtc_peer {
-    struct rtc_credentials local, remote;
-    int restarts;
-    bool fails;
-};
-
-struct loop *rtc_host_loop(const struct rtc_host *h)
-{
-    return h->loop;
-}
-
-int rtc_host_udp_port(const struct rtc_host *h)
-{
-    (void)h;
-    return 8189;
-}
-
-int rtc_host_tcp_port(const struct rtc_host *h)
-{
-    (void)h;
-    return 8190;
-}
-
-int rtc_host_address_count(const struct rtc_host *h)
-{
-    (void)h;
-    return 2;
-}
-
-const char *rtc_host_address(const struct rtc_host *h, int i)
-{
-    (void)h;
-    return i ? "2001:db8::4" : "198.51.100.4";
-}
-
-const struct rtc_credentials *rtc_peer_credentials(const struct rtc_peer *p)
-{
-    return &p->local;
-}
-
-int rtc_peer_restart(struct rtc_peer *p, const struct rtc_credentials *remote)
-{
-    if (p->fails) return ERR_NOMEM;
-    p->remote = *remote;
-    p->restarts++;
-    snprintf(p->local.ufrag, sizeof p->local.ufrag, "ours%d", p->restarts);
-    snprintf(p->local.pwd, sizeof p->local.pwd, "ourpassword0123456789-%d",
-             p->restarts);
-    return 0;
-}
-
 /* --- the room ------------------------------------------------------------- */
 
-struct world;
-
 struct room {
-    struct world *world;
     struct loop *loop;
-    struct rtc_host host;
+    struct rtc_host *host;
     struct rtc_desk *desk;
     struct server *server;
     int port;
     struct rtc_ticket *held;
-    struct rtc_peer peers[SESSIONS_MAX]; /* a session is its peer here */
+    struct rtc_peer *peers[SESSIONS_MAX]; /* a session is one's address */
     int peer_count;
     atomic_int deleted, abandoned, holding;
     char bearer[64], query[64], address[64], channel[160];
@@ -113,21 +54,40 @@ struct room {
 
 struct world {
     struct room rooms[LOOPS];
+    struct rtc_identity *identity;
+    struct workers *workers;
     struct metrics *metrics;
 };
 
 static const char answer_text[] = "v=0\r\ns=answer\r\n";
 
+static void on_peer_closed(const char *reason, void *arg)
+{
+    (void)reason, (void)arg;
+}
+
 static void accept_ticket(struct room *r, struct rtc_ticket *t)
 {
-    if (r->peer_count == SESSIONS_MAX) {
-        rtc_ticket_refuse(t, 500, 0, "the test has no room");
-        return;
-    }
-    struct rtc_peer *p = &r->peers[r->peer_count];
     struct slice s = {NULL, (const uint8_t *)answer_text,
                       sizeof answer_text - 1};
-    if (!rtc_ticket_accept(t, s, p, "0", p)) r->peer_count++;
+    struct rtc_peer_conf conf = {.host = r->host,
+                                 .events.on_closed = on_peer_closed};
+    struct rtc_negotiated n;
+    char why[160];
+
+    if (rtc_negotiate_publish(&n, rtc_ticket_post(t)->offer, why)) {
+        rtc_ticket_refuse(t, 422, 0, why);
+        return;
+    }
+    conf.remote = n.remote;
+    conf.fingerprint = n.fingerprint;
+    struct rtc_peer **p = &r->peers[r->peer_count];
+    if (r->peer_count == SESSIONS_MAX || rtc_peer_create(p, &conf)) {
+        rtc_ticket_refuse(t, 503, 0, "No room for a peer.");
+        return;
+    }
+    r->peer_count++;
+    if (rtc_ticket_accept(t, s, *p, "0", p)) rtc_peer_free(p);
 }
 
 static void on_abandoned(void *arg)
@@ -167,47 +127,72 @@ static void on_offer(struct rtc_ticket *t, void *arg)
 
 static void on_delete(void *session, void *arg)
 {
-    (void)session;
+    rtc_peer_free(session);
     ((struct room *)arg)->deleted++;
 }
+
+static int make_room(struct world *w, int i)
+{
+    static const char *const addresses[] = {"198.51.100.4", NULL};
+    struct room *r = &w->rooms[i];
+    struct rtc_host_conf host = {.listen = "127.0.0.1:0",
+                                 .listen_tcp = i ? NULL : "127.0.0.1:0",
+                                 .identity = w->identity,
+                                 .workers = w->workers,
+                                 .public_addresses = addresses,
+                                 .metrics = w->metrics};
+    struct server_conf conf = {.listen = "127.0.0.1:0", .metrics = w->metrics};
+    struct rtc_desk_conf desk = {.prefix = "/whip/",
+                                 .on_offer = on_offer,
+                                 .on_delete = on_delete,
+                                 .arg = r,
+                                 .pending_per_address = PER_ADDRESS,
+                                 .pending_max = PENDING,
+                                 .sessions_max = ALL,
+                                 .metrics = w->metrics};
+    char why[256];
+    int err;
+
+    sem_init(&r->gate, 0, 0);
+    if ((err = loop_create(&r->loop, i))) return err;
+    host.loop = conf.loop = r->loop;
+    server_limits_default(&conf.limits);
+    if ((err = rtc_host_create(&r->host, &host, why))) return err;
+    desk.host = r->host;
+    if ((err = rtc_desk_create(&r->desk, &desk)) ||
+        (err = server_create(&r->server, &conf)))
+        return err;
+    r->port = server_port(r->server);
+    return rtc_desk_serve(r->desk, r->server);
+}
+
+static int end(void **state);
 
 static int begin(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
     struct rtc_desk *desks[LOOPS];
+    struct rtc_host *hosts[LOOPS];
 
     *state = w;
-    if (!w || metrics_create(&w->metrics)) return -1;
-    for (int i = 0; i < LOOPS; i++) {
-        struct room *r = &w->rooms[i];
-        struct server_conf conf = {.listen = "127.0.0.1:0",
-                                   .metrics = w->metrics};
-        struct rtc_desk_conf desk = {.host = &r->host,
-                                     .prefix = "/whip/",
-                                     .on_offer = on_offer,
-                                     .on_delete = on_delete,
-                                     .arg = r,
-                                     .pending_per_address = PER_ADDRESS,
-                                     .pending_max = PENDING,
-                                     .sessions_max = ALL,
-                                     .metrics = w->metrics};
-        r->world = w;
-        sem_init(&r->gate, 0, 0);
-        if (loop_create(&r->loop, i)) return -1;
-        r->host.loop = conf.loop = r->loop;
-        server_limits_default(&conf.limits);
-        if (server_create(&r->server, &conf) ||
-            rtc_desk_create(&r->desk, &desk) ||
-            rtc_desk_serve(r->desk, r->server))
-            return -1;
-        desks[i] = r->desk;
-        r->port = server_port(r->server);
+    if (!w) return -1;
+    int err = metrics_create(&w->metrics);
+    if (!err) err = rtc_identity_create(&w->identity);
+    if (!err) err = workers_create(&w->workers, 1);
+    for (int i = 0; i < LOOPS && !err; i++) {
+        err = make_room(w, i);
+        desks[i] = w->rooms[i].desk;
+        hosts[i] = w->rooms[i].host;
+    }
+    for (int i = 0; i < LOOPS && !err; i++) {
+        rtc_desk_set_peers(desks[i], desks, LOOPS);
+        err = rtc_host_set_peers(hosts[i], hosts, LOOPS,
+                                 rtc_host_tcp_port(hosts[0]));
     }
     for (int i = 0; i < LOOPS; i++)
-        rtc_desk_set_peers(desks[i], desks, LOOPS);
-    for (int i = 0; i < LOOPS; i++)
-        if (loop_start(w->rooms[i].loop)) return -1;
-    return 0;
+        if (w->rooms[i].loop && loop_start(w->rooms[i].loop)) abort();
+    if (err) end(state);
+    return err;
 }
 
 static void on_closed(void *arg)
@@ -227,14 +212,23 @@ static int end(void **state)
     struct world *w = *state;
 
     for (int i = 0; i < LOOPS; i++) {
-        while (loop_post(w->rooms[i].loop, close_server, &w->rooms[i]))
+        struct room *r = &w->rooms[i];
+        if (!r->loop) continue;
+        while (loop_post(r->loop, r->server ? close_server : on_closed, r))
             usleep(1000);
-        loop_join(w->rooms[i].loop);
+        loop_join(r->loop);
+    }
+    workers_free(&w->workers);
+    for (int i = 0; i < LOOPS; i++) {
+        for (int j = 0; j < w->rooms[i].peer_count; j++)
+            rtc_peer_free(&w->rooms[i].peers[j]);
+        rtc_desk_free(&w->rooms[i].desk);
     }
     for (int i = 0; i < LOOPS; i++)
-        rtc_desk_free(&w->rooms[i].desk);
+        rtc_host_free(&w->rooms[i].host);
     for (int i = 0; i < LOOPS; i++)
         loop_free(&w->rooms[i].loop);
+    rtc_identity_free(&w->identity);
     metrics_free(&w->metrics);
     free(w);
     return 0;
@@ -254,7 +248,7 @@ static void run_call(void *arg)
     sem_post(&c->room->gate);
 }
 
-static void on_loop(struct room *r, void (*fn)(struct room *r))
+static inline void on_loop(struct room *r, void (*fn)(struct room *r))
 {
     struct call c = {fn, r};
 
@@ -263,7 +257,7 @@ static void on_loop(struct room *r, void (*fn)(struct room *r))
     sem_wait(&r->gate);
 }
 
-static void await(atomic_int *what, int n)
+static inline void await(atomic_int *what, int n)
 {
     for (int i = 0; i < patience_ms() && *what < n; i++)
         usleep(1000);
