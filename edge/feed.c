@@ -260,5 +260,5 @@ void feed_wish_top(struct feed *f, uint32_t target_bps, int64_t now_at)
     if (!reorders || !encodes) return;
     if (f->wished_at && now_at - f->wished_at < FEED_WISH_US) return;
     f->wished_at = now_at;
-    bus_ask_key(f->bus, FEED_REALTIME_ID);
+    bus_ask_key(f->bus, FEED_KEEP_ID);
 }

@@ -20,9 +20,9 @@ enum {
     FEED_RENDITIONS_MAX = 12,
     FEED_STALE_US = 1500000, /* without a frame: not to be chosen */
     FEED_ASK_US = 200000,    /* wishes closer than that are one */
-    /* The ladder's source-size rung for sources with B-frames, made while it
-     * is wished for. */
-    FEED_REALTIME_ID = TRACK_RENDITION_FIRST + 18,
+    /* A wish that keeps the ladder's source-size rung for sources with
+     * B-frames going, without a keyframe each time (LADDER_REALTIME_KEEP). */
+    FEED_KEEP_ID = TRACK_RENDITION_FIRST + 19,
     FEED_WISH_US = 1000000,
 };
 
@@ -51,7 +51,7 @@ struct feed {
     struct feed_events events;
     struct feed_rendition renditions[FEED_RENDITIONS_MAX];
     int count;
-    int64_t wished_at; /* for FEED_REALTIME_ID */
+    int64_t wished_at; /* for FEED_KEEP_ID */
 };
 
 /* Shares bus. 0, ERR_NOMEM or ERR_LIMIT. */

@@ -45,8 +45,9 @@ int64_t boundary_part_us(uint32_t fps_num, uint32_t fps_den, int64_t goal_us)
 
 void boundary_init(struct boundary *b, const struct boundary_conf *conf)
 {
-    *b = (struct boundary){
-        .conf = *conf, .next_msn = conf->first_msn, .asked_pts = INT64_MIN / 2000000};
+    *b = (struct boundary){.conf = *conf,
+                           .next_msn = conf->first_msn,
+                           .asked_pts = INT64_MIN / 2000000};
 }
 
 void boundary_source(struct boundary *b, const struct boundary_source *s)
@@ -80,8 +81,7 @@ bool boundary_retry(struct boundary *b)
 static bool asks(struct boundary *b, const struct boundary_frame *f)
 {
     if (!b->source.askable) return false;
-    if (to_us(f->pts - b->asked_pts) < AGAIN_US &&
-        f->pts >= b->asked_pts)
+    if (to_us(f->pts - b->asked_pts) < AGAIN_US && f->pts >= b->asked_pts)
         return false;
     b->asked_pts = f->pts;
     return true;

@@ -66,7 +66,6 @@ static void add_video(struct ladder *l, uint8_t id, uint32_t lines,
     char name[TRACK_NAME_MAX];
 
     snprintf(name, sizeof name, "%up", lines);
-    if (id == LADDER_REALTIME) snprintf(name, sizeof name, "realtime");
     struct ladder_rung *r = add(l, id, name);
     struct track_info *t = &r->info;
     r->frame_step = id == LADDER_REALTIME ? 1 : step_for(lines, fps);
@@ -114,7 +113,8 @@ static void choose_video(struct ladder *l, const struct ladder_conf *conf,
         add_video(l, LADDER_TOP, lines, v);
     }
     if (conf->type == CHANNEL_BASIC || !sized) return;
-    if (conf->realtime && !conf->encode_top)
+    /* Of larger sources the 1080p rung is the best for real time. */
+    if (conf->realtime && !conf->encode_top && lines * 9 < table[0].lines * 10)
         add_video(l, LADDER_REALTIME, top_lines(lines), v);
     for (int i = 0; i < TABLE_SIZE; i++)
         if (table[i].lines * 10 <= lines * 9)

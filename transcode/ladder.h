@@ -27,17 +27,19 @@ enum ladder_id {
     LADDER_AUDIO = TRACK_RENDITION_FIRST + 16, /* AAC-LC */
     /* For WebRTC; no part of the plan. */
     LADDER_OPUS, /* 20 ms packets, 96 kbit/s, FEC in band */
-    /* The source's size without B-frames: where this track is on the bus,
-     * LADDER_TOP passes through with pictures out of order and is not for
-     * real time. It is made on demand only: its track is there from the
-     * beginning, with an empty config while nobody watches. The first
-     * bus_ask_key() begins it with an IDR at the next picture (a track with
-     * its config comes before), and it ends TRANSCODE_REALTIME_US after the
-     * last; whoever watches asks again each 10 s, best right after a keyframe
-     * of it: within TRANSCODE_FRESH_US of one a wish forces no other. A
-     * bitrate_bps of 0 says that it cannot be had now (too dear, or not
-     * needed). */
+    /* The source's size without B-frames, under LADDER_TOP's name: where this
+     * track is on the bus, LADDER_TOP passes through with pictures out of
+     * order and is not for real time. It is made on demand only: its track is
+     * there from the beginning, with an empty config while nobody watches.
+     * The first wish (bus_ask_key) begins it with an IDR at the next picture,
+     * after a track with its config; it ends TRANSCODE_REALTIME_US after the
+     * last. Wishes within TRANSCODE_FRESH_US of a keyframe of it force no
+     * other. A bitrate_bps of 0 says that it cannot be had now (too dear, or
+     * not needed). */
     LADDER_REALTIME,
+    /* No track: a wish for it begins LADDER_REALTIME, or keeps it going and
+     * forces no keyframe. For those who watch, each 10 s or oftener. */
+    LADDER_REALTIME_KEEP,
 };
 
 struct ladder_source {

@@ -32,7 +32,7 @@ static void name_top(struct lineup *l, struct ladder *next)
 {
     for (int i = 0; i < next->count; i++) {
         struct track_info *t = &next->rungs[i].info;
-        if (t->id != LADDER_TOP) continue;
+        if (t->id != LADDER_TOP && t->id != LADDER_REALTIME) continue;
         if (!l->top_name[0]) memcpy(l->top_name, t->name, sizeof l->top_name);
         memcpy(t->name, l->top_name, sizeof t->name);
     }

@@ -10,14 +10,13 @@ static void log_realtime(const struct transcode *t, const char *state)
              log_s("channel", transcode_channel(t)), log_s("state", state));
 }
 
-static void on_realtime_asked(struct transcode *t)
+static void on_realtime_asked(struct transcode *t, bool key)
 {
     int64_t now = loop_now(bus_loop(t->bus));
 
     t->realtime.asked_at = now;
     if (t->realtime.on) {
-        /* To watch on, or for a keyframe? It has one each 2 s, too. */
-        if (now - t->realtime.key_at > TRANSCODE_FRESH_US)
+        if (key && now - t->realtime.key_at > TRANSCODE_FRESH_US)
             rungs_key(t->rungs, LADDER_REALTIME);
         return;
     }
@@ -53,11 +52,13 @@ static void on_realtime_end(void *arg)
 static void on_asked(uint8_t id, void *arg)
 {
     struct transcode *t = arg;
-    const struct ladder_rung *r = ladder_find(&t->lineup.ladder, id);
+    bool keep = id == LADDER_REALTIME_KEEP;
+    const struct ladder_rung *r =
+        ladder_find(&t->lineup.ladder, keep ? LADDER_REALTIME : id);
 
     if (!r || r->info.kind != TRACK_VIDEO || !t->rungs) return;
-    if (id == LADDER_REALTIME)
-        on_realtime_asked(t);
+    if (keep || id == LADDER_REALTIME)
+        on_realtime_asked(t, !keep);
     else if (!r->info.passthrough)
         rungs_key(t->rungs, id);
     else if (t->video)

@@ -290,14 +290,14 @@ static void test_wishes(void **state)
     loop_run_once(w->loop);
     feed_wish_top(w->feed, 5000000, now);
     loop_run_once(w->loop);
-    assert_int_equal(count[FEED_REALTIME_ID], 0);
+    assert_int_equal(count[FEED_KEEP_ID], 0);
     add_track(w, 66, CODEC_H264, false);
     loop_run_once(w->loop);
     feed_wish_top(w->feed, 500000, now);
     feed_wish_top(w->feed, 5000000, now);
     feed_wish_top(w->feed, 5000000, now + 1000);
     loop_run_once(w->loop);
-    assert_int_equal(count[FEED_REALTIME_ID], 1);
+    assert_int_equal(count[FEED_KEEP_ID], 1);
     bus_unlisten(w->bus, asked, count);
 }
 

@@ -148,24 +148,27 @@ static void test_basic_makes_sound_alone(void **state)
 
 static void test_real_time_has_a_top_of_its_own(void **state)
 {
-    struct ladder_source s = source(2560, 1440, 60);
+    struct ladder_source s = source(1920, 1080, 60);
     struct ladder_conf conf = {.type = CHANNEL_STANDARD, .realtime = true};
     struct ladder l;
     struct plan p;
 
     (void)state;
     ladder_choose(&l, &conf, &s);
-    assert_string_equal(show(&l),
-                        "1440p:2560x1440@60* realtime:1920x1080@60 "
-                        "1080p:1920x1080@60 720p:1280x720@60 480p:854x480@30 "
-                        "360p:640x360@30 160p:284x160@30 audio*");
+    assert_string_equal(show(&l), "1080p:1920x1080@60* 1080p:1920x1080@60 "
+                                  "720p:1280x720@60 480p:854x480@30 "
+                                  "360p:640x360@30 160p:284x160@30 audio*");
     assert_int_equal(ladder_dearest(&l)->info.id, LADDER_REALTIME);
     ladder_list(&l, &p);
     assert_int_equal(p.rendition_count, l.count - 1);
     s = source(640, 360, 60); /* small ones keep their cadence, too */
     ladder_choose(&l, &conf, &s);
-    assert_string_equal(show(&l), "360p:640x360@60* realtime:640x360@60 "
+    assert_string_equal(show(&l), "360p:640x360@60* 360p:640x360@60 "
                                   "160p:284x160@30 audio*");
+    s = source(2560, 1440, 60); /* its 1080p rung will do */
+    ladder_choose(&l, &conf, &s);
+    assert_null(ladder_find(&l, LADDER_REALTIME));
+    s = source(640, 360, 60);
     conf.encode_top = true; /* it has no B-frames then */
     ladder_choose(&l, &conf, &s);
     assert_null(ladder_find(&l, LADDER_REALTIME));
