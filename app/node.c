@@ -6,6 +6,7 @@
 
 #include "app/pages.h"
 #include "app/pipeline.h"
+#include "app/realtime.h"
 #include "app/settings.h"
 #include "control/directory.h"
 #include "core/base/err.h"
@@ -26,6 +27,7 @@ struct node {
     struct server *servers[SERVERS]; /* NULL where not configured */
     struct rtmp_server *ingests[INGESTS];
     struct pipeline *pipeline;
+    struct realtime *realtime; /* NULL: none */
     int ports[INGESTS];
     int closing;
     void (*on_done)(void *arg);
@@ -138,14 +140,19 @@ int node_create(struct node **out, const struct node_conf *conf, char why[256])
     return err;
 }
 
+static struct ingest_door make_door(struct node *n)
+{
+    return (struct ingest_door){.authorise = authorise,
+                                .attach = attach,
+                                .detach = detach,
+                                .arg = n,
+                                .metrics = n->conf.metrics};
+}
+
 static int open_ingest(struct node *n, int which, const char *listen,
                        struct tls_server *tls, char why[256])
 {
-    struct ingest_door door = {.authorise = authorise,
-                               .attach = attach,
-                               .detach = detach,
-                               .arg = n,
-                               .metrics = n->conf.metrics};
+    struct ingest_door door = make_door(n);
     struct rtmp_server_conf conf = {.loop = n->conf.loop,
                                     .listen = listen,
                                     .door = &door,
@@ -177,6 +184,31 @@ int node_open_ingest(struct node *n, struct pipeline *p, char why[256])
     err = open_ingest(n, RTMP, s->rtmp_listen, NULL, why);
     if (!err && n->conf.tls_plain)
         err = open_ingest(n, RTMPS, s->rtmps_listen, n->conf.tls_plain, why);
+    return err;
+}
+
+static bool is_channel(const char *name, void *arg)
+{
+    struct node *n = arg;
+
+    return directory_find(n->directory, name) != NULL;
+}
+
+int node_open_realtime(struct node *n, struct realtime *r, char why[256])
+{
+    struct ingest_door door = make_door(n);
+    struct realtime_place place = {.at = loop_index(n->conf.loop),
+                                   .door = &door,
+                                   .is_channel = is_channel,
+                                   .arg = n,
+                                   .servers = n->servers,
+                                   .server_count = SERVERS};
+    int err;
+
+    if (!r) return 0;
+    n->realtime = r;
+    err = realtime_serve(r, &place);
+    if (err) snprintf(why, 256, "webrtc: %s", err_text(err));
     return err;
 }
 
@@ -246,6 +278,7 @@ void node_drain(struct node *n, long grace_us, void (*on_done)(void *arg),
     n->on_done = on_done;
     n->done_arg = arg;
     n->closing = 1; /* this function itself */
+    if (n->realtime) realtime_drain(n->realtime, loop_index(n->conf.loop));
     for (int i = 0; i < INGESTS; i++) {
         if (!n->ingests[i]) continue;
         n->closing++;

@@ -11,6 +11,7 @@ struct loop;
 struct metrics;
 struct node;
 struct pipeline;
+struct realtime;
 struct settings;
 struct tls_server;
 
@@ -29,6 +30,8 @@ struct node_conf {
 int node_create(struct node **out, const struct node_conf *conf, char why[256]);
 /* Listens for publishers, who go to p (borrowed). After every edge exists. */
 int node_open_ingest(struct node *n, struct pipeline *p, char why[256]);
+/* After that: WHIP and WHEP; r NULL: none. Borrows r. */
+int node_open_realtime(struct node *n, struct realtime *r, char why[256]);
 struct edge *node_edge(struct node *n);
 /* Any thread: a new directory; shares d. */
 void node_set_directory(struct node *n, struct directory *d);

@@ -47,7 +47,7 @@ struct live {
     int64_t takeovers[TAKEOVERS_MAX];
     int64_t refuse_until;
     int64_t gop_us; /* written by the other half before it is freed */
-    bool ended;
+    bool announced, ended;
 
     struct loop *loop;
     struct bus *bus;
@@ -132,6 +132,7 @@ static int build_stream(struct live *l)
         .first_msn = (uint64_t)bus_conf(l->bus)->origin_wall_us / SEGMENT_US,
         .worker_path = p->worker_path,
         .hint_gop_us = l->gop_us,
+        .opus = p->conf.realtime,
         .metrics = p->conf.metrics,
     };
     err = packager_create(&l->packager, l->bus, &packager);
@@ -141,6 +142,7 @@ static int build_stream(struct live *l)
 }
 
 static void forget_live(void *arg);
+static void announce_live(void *arg);
 
 static void build_and_attach(void *arg)
 {
@@ -158,6 +160,7 @@ static void build_and_attach(void *arg)
             log_i("generation", (int64_t)bus_conf(n->live->bus)->generation),
             log_s("type", n->live->settings.type));
         publisher_attached(n->publisher, n->live->bus, 0);
+        post(n->pipeline->conf.home, announce_live, n->live, NULL, n->pipeline);
     }
     note_free(n);
 }
@@ -232,6 +235,19 @@ static void forget_live(void *arg)
     note_free(n);
 }
 
+/* A stream was built. The other half leaves its bus alone until end_live(). */
+static void announce_live(void *arg)
+{
+    struct note *n = arg;
+    const struct pipeline_conf *conf = &n->pipeline->conf;
+
+    if (!n->live->ended && conf->on_stream) {
+        n->live->announced = true;
+        conf->on_stream(n->live->channel, n->live->bus, conf->arg);
+    }
+    note_free(n);
+}
+
 static void end_live(struct live *l, const char *reason)
 {
     struct pipeline *p = l->pipeline;
@@ -244,6 +260,7 @@ static void end_live(struct live *l, const char *reason)
     metric_set(p->streams, (double)p->lives.count);
     timer_cancel(&l->grace);
     l->ended = true;
+    if (l->announced) p->conf.on_stream(l->channel, NULL, p->conf.arg);
     if (post(l->loop, end_stream, l, NULL, p))
         log_error("app", "stream_leaked", log_s("channel", l->channel));
 }

@@ -18,6 +18,7 @@
 #include "ingest/publisher.h"
 #include "transcode/transcode.h"
 
+struct bus;
 struct directory;
 struct loop;
 struct metrics;
@@ -29,6 +30,11 @@ struct pipeline_conf {
     struct upstream_local *viewers; /* where packaged media goes; borrowed */
     struct metrics *metrics;
     const char *worker_path; /* lectern-transcode; copied */
+    bool realtime;           /* streams are made fit for WebRTC, too */
+    /* On the home loop: a stream began (borrows bus; it may live on another
+     * loop), or with NULL: it ended. May be NULL. */
+    void (*on_stream)(const char *channel, struct bus *bus, void *arg);
+    void *arg;
 };
 
 /* 0 or ERR_NOMEM. */

@@ -15,6 +15,7 @@
 #include "app/options.h"
 #include "app/pipeline.h"
 #include "app/probe.h"
+#include "app/realtime.h"
 #include "app/settings.h"
 #include "control/directory.h"
 #include "control/store.h"
@@ -45,6 +46,7 @@ struct process {
     struct node *nodes[LOOPS_MAX];
     struct upstream_local *viewers;
     struct pipeline *pipeline;
+    struct realtime *realtime; /* NULL: no WebRTC */
     struct demo *demo;
     struct channel demo_channel;  /* with the demo's own key */
     char demo_key[KEY_TEXT_SIZE]; /* of this process only; never stored */
@@ -330,6 +332,31 @@ static int make_nodes(struct process *p, struct directory *d, char why[256])
     return 0;
 }
 
+static void on_stream(const char *channel, struct bus *bus, void *arg)
+{
+    struct process *p = arg;
+
+    realtime_stream(p->realtime, channel, bus);
+}
+
+static int make_realtime(struct process *p, char why[256])
+{
+    struct realtime_conf conf = {.settings = &p->settings,
+                                 .metrics = p->metrics,
+                                 .loops = p->loops,
+                                 .loop_count = p->loop_count};
+    int err = realtime_create(&p->realtime, &conf, why);
+
+    for (int i = 0; !err && i < p->loop_count; i++)
+        err = node_open_realtime(p->nodes[i], p->realtime, why);
+    if (!err && p->realtime) {
+        realtime_join(p->realtime);
+        settle_port(p->settings.webrtc_listen, sizeof p->settings.webrtc_listen,
+                    realtime_port(p->realtime));
+    }
+    return err;
+}
+
 static int make_line(struct process *p, char why[256])
 {
     char worker[4200];
@@ -341,10 +368,14 @@ static int make_line(struct process *p, char why[256])
             upstream_local_add(p->viewers, p->loops[i], node_edge(p->nodes[i]));
     if (err) return err;
     probe_worker_path(worker, sizeof worker, p->settings.transcode_worker);
-    struct pipeline_conf conf = {.home = p->loops[0],
-                                 .viewers = p->viewers,
-                                 .metrics = p->metrics,
-                                 .worker_path = worker};
+    struct pipeline_conf conf = {
+        .home = p->loops[0],
+        .viewers = p->viewers,
+        .metrics = p->metrics,
+        .worker_path = worker,
+        .realtime = *p->settings.webrtc_listen,
+        .on_stream = *p->settings.webrtc_listen ? on_stream : NULL,
+        .arg = p};
     err = pipeline_create(&p->pipeline, &conf);
     for (int i = 0; !err && i < p->loop_count; i++) {
         err = node_open_ingest(p->nodes[i], p->pipeline, why);
@@ -412,6 +443,7 @@ static int make_all(struct process *p, char why[256])
     if (!err) err = make_tls(p, why);
     if (!err) err = make_nodes(p, d, why);
     if (!err) err = make_line(p, why);
+    if (!err) err = make_realtime(p, why);
     if (!err) {
         p->store_version = store_db_version(p->store);
         pipeline_set_directory(p->pipeline, d);
@@ -426,6 +458,7 @@ static void free_all(struct process *p)
     demo_free(&p->demo);
     for (int i = 0; i < p->loop_count; i++)
         node_free(&p->nodes[i]);
+    realtime_free(&p->realtime);
     pipeline_free(&p->pipeline);
     upstream_local_free(&p->viewers);
     for (int i = 0; i < p->loop_count; i++)
@@ -449,6 +482,7 @@ static int run_until_signal(struct process *p)
     log_info("app", "ready", log_s("http", p->settings.http_listen),
              log_s("https", p->settings.https_listen),
              log_s("rtmp", p->settings.rtmp_listen),
+             log_s("webrtc", p->settings.webrtc_listen),
              log_i("loops", p->loop_count));
     if (p->settings.demo)
         channel_print_urls(&p->settings, p->demo_channel.name, NULL);
