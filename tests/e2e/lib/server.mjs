@@ -4,6 +4,7 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "./ports.mjs";
+import { SERVER } from "./netns.mjs";
 import { Program } from "./process.mjs";
 import { until } from "./wait.mjs";
 
@@ -13,24 +14,34 @@ export const KEY = "demo-key";
 export class Lectern {
     /**
      * Starts and waits until it accepts load. With no channels given, there
-     * is `demo`, type STANDARD, whose stream key is KEY.
-     * @param {{set?: Record<string, string | number>, yaml?: string}} [how]
+     * is `demo`, type STANDARD, whose stream key is KEY. With `net` it lives
+     * in the server's namespace of lib/netns.mjs, with WebRTC; `url` is then
+     * for this process and `viewerUrl` for browsers there. `realtime` gives
+     * it WebRTC on loopback.
+     * @param {{set?: Record<string, string | number>, yaml?: string,
+     *          net?: import("./netns.mjs").Net, realtime?: boolean}} [how]
      */
     static async start(how = {}) {
         const it = new Lectern();
         it.dir = await mkdtemp(join(tmpdir(), "lectern-e2e-"));
         const [http, https, rtmp] = await freePorts(3);
-        it.url = `http://127.0.0.1:${http}`;
-        it.httpsUrl = `https://127.0.0.1:${https}`;
+        const { net } = how;
+        const host = net ? "0.0.0.0" : "127.0.0.1";
+        it.net = net;
+        it.host = net ? net.control : "127.0.0.1";
+        it.url = `http://${it.host}:${http}`;
+        it.viewerUrl = net ? `http://${SERVER}:${http}` : it.url;
+        it.httpsUrl = `https://${it.host}:${https}`;
         it.rtmpPort = rtmp;
         const set = {
             data_dir: it.dir,
-            "http.listen": `127.0.0.1:${http}`,
-            "https.listen": how.tls ? `127.0.0.1:${https}` : "",
-            "rtmp.listen": `127.0.0.1:${rtmp}`,
+            "http.listen": `${host}:${http}`,
+            "https.listen": how.tls ? `${host}:${https}` : "",
+            "rtmp.listen": `${host}:${rtmp}`,
             "rtmps.listen": "",
             "srt.listen": "",
-            "webrtc.listen": "",
+            "webrtc.listen": net ? `${SERVER}:8189`
+                : how.realtime ? "127.0.0.1:0" : "",
             ...how.set,
         };
         const config = join(it.dir, "lectern.yaml");
@@ -46,7 +57,10 @@ export class Lectern {
     }
 
     async #run() {
-        this.program = new Program(`${BUILD}/lectern`, this.args);
+        const [command, ...args] = this.net
+            ? this.net.inside("server", `${BUILD}/lectern`, ...this.args)
+            : [`${BUILD}/lectern`, ...this.args];
+        this.program = new Program(command, args);
         await until("the server is ready", async () => {
             if (this.program.ended)
                 throw new Error(this.program.lines.slice(-20).join("\n"));
@@ -66,7 +80,7 @@ export class Lectern {
 
     /** @param {string} key */
     rtmp(key = KEY) {
-        return `rtmp://127.0.0.1:${this.rtmpPort}/live/${key}`;
+        return `rtmp://${this.host}:${this.rtmpPort}/live/${key}`;
     }
 
     watch(channel = "demo", query = "") {
