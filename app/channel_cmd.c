@@ -36,6 +36,7 @@ static void address_for_people(char *out, size_t size, const char *listen)
 
 struct urls {
     char rtmp[160], watch[192], hls[224];
+    char studio[160], whip[192], whep[192]; /* empty: no WebRTC */
 };
 
 static void make_urls(struct urls *u, const struct settings *s,
@@ -48,6 +49,14 @@ static void make_urls(struct urls *u, const struct settings *s,
     snprintf(u->rtmp, sizeof u->rtmp, "rtmp://%s/live", rtmp);
     snprintf(u->watch, sizeof u->watch, "http://%s/watch/%s", http, name);
     snprintf(u->hls, sizeof u->hls, "http://%s/live/%s/index.m3u8", http, name);
+    if (!*s->webrtc_listen) return;
+    snprintf(u->whip, sizeof u->whip, "http://%s/whip/%s", http, name);
+    snprintf(u->whep, sizeof u->whep, "http://%s/whep/%s", http, name);
+    /* Browsers give a camera to secure origins only. */
+    if (*s->https_listen)
+        address_for_people(http, sizeof http, s->https_listen);
+    snprintf(u->studio, sizeof u->studio, "http%s://%s/studio",
+             *s->https_listen ? "s" : "", http);
 }
 
 void channel_print_urls(const struct settings *s, const char *name,
@@ -59,6 +68,7 @@ void channel_print_urls(const struct settings *s, const char *name,
     printf("channel     %s\n", name);
     printf("OBS server  %s\n", u.rtmp);
     if (key) printf("stream key  %s\n", key);
+    if (*u.studio) printf("browser     %s\n", u.studio);
     printf("watch       %s\n", u.watch);
     printf("playlist    %s\n", u.hls);
     fflush(stdout);
@@ -74,6 +84,13 @@ static void print_json(const struct settings *s, const struct channel *c,
     o = json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s, s:s}}", "channel", c->name,
                   "type", c->type, "latency", c->latency, "ingest", "rtmp",
                   u.rtmp, "playback", "watch", u.watch, "hls", u.hls);
+    if (*u.whip) {
+        json_t *ingest = json_object_get(o, "ingest");
+        json_object_set_new(ingest, "whip", json_string(u.whip));
+        json_object_set_new(ingest, "studio", json_string(u.studio));
+        json_object_set_new(json_object_get(o, "playback"), "whep",
+                            json_string(u.whep));
+    }
     if (key) json_object_set_new(o, "stream_key", json_string(key));
     json_dumpf(o, stdout, JSON_INDENT(2));
     putchar('\n');
