@@ -1,0 +1,149 @@
+/* tests/e2e/realtime.test.mjs — WHIP and WHEP with a real browser over wires
+ * with faults. Bounds are those of docs/latency.md; a slow machine makes
+ * frames late, not lost, so what is counted is frames, never speed. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { Publisher } from "./lib/ffmpeg.mjs";
+import { Net, hasNamespaces } from "./lib/netns.mjs";
+import {
+    barePage, launchRtc, paints, play, publish, seen, stats,
+} from "./lib/rtc.mjs";
+import { KEY, Lectern } from "./lib/server.mjs";
+import { until } from "./lib/wait.mjs";
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe("real time", { skip: !hasNamespaces && "needs namespaces" }, () => {
+    let net, server, browser;
+
+    before(async () => {
+        net = await Net.create();
+        server = await Lectern.start({ net });
+        browser = await launchRtc({ net });
+    });
+
+    after(async () => {
+        await browser?.close();
+        await server?.stop();
+        await net?.free();
+    });
+
+    const whep = (query = "") => `${server.viewerUrl}/whep/demo${query}`;
+
+    async function viewer(query) {
+        const it = await barePage(browser, server.viewerUrl);
+        const answer = await play(it.page, whep(query));
+        assert.equal(answer.status, 201, answer.text);
+        assert.ok(answer.firstFrameMs, "a picture came");
+        return it;
+    }
+
+    /** A lecture by ffmpeg, and the ladder up. */
+    async function lecture(picture) {
+        const lecturer = new Publisher(server.rtmp(), picture);
+        await lecturer.isSending();
+        await server.isLive();
+        return lecturer;
+    }
+
+    test("a browser publishes, a browser watches", async () => {
+        const lecturer = await barePage(browser, server.viewerUrl);
+        const answer = await publish(lecturer.page,
+            `${server.viewerUrl}/whip/demo`, { token: KEY, height: 360,
+                width: 640 });
+        assert.equal(answer.status, 201, answer.text);
+        await server.isLive();
+        const it = await viewer();
+        await paints(it.page, 90);
+        const { video, audio } = await stats(it.page);
+        assert.ok(video.framesDecoded > 60);
+        assert.ok(audio.packetsReceived > 50, "with sound");
+        await it.close();
+        await lecturer.page.evaluate((url) => fetch(url, {
+            method: "DELETE", headers: { authorization: "Bearer demo-key" },
+        }), answer.location);
+        await lecturer.close();
+    });
+
+    test("5 % loss and 40 ms: the picture goes on", async () => {
+        const lecturer = await lecture();
+        const it = await viewer();
+        await net.fault("delay", 20);
+        await net.fault("loss", 5);
+        await paints(it.page, 60);
+        const before = await stats(it.page);
+        await seen(it.page);
+        await paints(it.page, 300, 60000);
+        const { gapMs } = await seen(it.page);
+        const now = await stats(it.page);
+        const shown = now.video.framesDecoded - before.video.framesDecoded;
+        const dropped = now.video.framesDropped - before.video.framesDropped;
+        assert.ok(now.video.nackCount > before.video.nackCount, "lost some");
+        assert.ok(shown / (shown + dropped) > 0.95, `${shown} of ${dropped}`);
+        assert.ok(gapMs < 500, `no freeze: ${gapMs} ms`);
+        await net.fault("loss", 0);
+        await net.fault("delay", 0);
+        await it.close();
+        await lecturer.stop();
+    });
+
+    test("two seconds of darkness, then the picture is back", async () => {
+        const lecturer = await lecture();
+        const it = await viewer();
+        await paints(it.page, 60);
+        await net.fault("drop", "all");
+        await pause(2000);
+        await net.fault("drop", "none");
+        await paints(it.page, 30, 3000);
+        await it.close();
+        await lecturer.stop();
+    });
+
+    test("a NAT that forgets keeps the session", async () => {
+        const lecturer = await lecture();
+        const it = await viewer();
+        await paints(it.page, 30);
+        await net.fault("rebind", 1000);
+        await paints(it.page, 1);
+        await pause(500);
+        await paints(it.page, 60, 20000);
+        assert.equal((await stats(it.page)).state, "connected");
+        await net.fault("rebind", 0);
+        await it.close();
+        await lecturer.stop();
+    });
+
+    test("no UDP: over TCP", async () => {
+        const lecturer = await lecture();
+        net.block("udp");
+        const it = await viewer();
+        await paints(it.page, 60);
+        const { local, pair } = await stats(it.page);
+        assert.equal(local.find((c) => c.id === pair.localCandidateId).protocol,
+            "tcp");
+        net.unblock();
+        await it.close();
+        await lecturer.stop();
+    });
+
+    test("a narrow wire: the rendition follows down and up", async () => {
+        const lecturer = await lecture({ width: 1280, height: 720 });
+        net.rate(4000);
+        const it = await viewer();
+        await until("the top is shown", async () =>
+            (await seen(it.page)).height === 720, 20000);
+        net.rate(600);
+        await until("a small rendition is shown", async () =>
+            (await seen(it.page)).height < 360, 10000);
+        await seen(it.page);
+        await paints(it.page, 90);
+        const { gapMs } = await seen(it.page);
+        assert.ok(gapMs < 1000, `no freeze: ${gapMs} ms`);
+        net.rate(4000);
+        await until("the picture grows", async () =>
+            (await seen(it.page)).height >= 480, 40000);
+        net.unlimit();
+        await it.close();
+        await lecturer.stop();
+    });
+});
