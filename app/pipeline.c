@@ -133,6 +133,7 @@ static int build_stream(struct live *l)
         .worker_path = p->worker_path,
         .hint_gop_us = l->gop_us,
         .opus = p->conf.realtime,
+        .realtime = p->conf.realtime,
         .metrics = p->conf.metrics,
     };
     err = packager_create(&l->packager, l->bus, &packager);
