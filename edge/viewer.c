@@ -150,10 +150,16 @@ static void send_reports(struct viewer *v, int64_t now_at)
 
 static void note_joined(struct viewer *v, int64_t now_at)
 {
+    const struct feed_rendition *r = rendition(v, v->sender.current);
+    char path[72] = "";
+
     v->joined_at = now_at;
     metric_observe(v->room->join_seconds, (double)(now_at - v->asked_at) / 1e6);
-    log_debug("whep", "joined", log_s("stream", feed_channel(v->feed)),
-              log_i("ms", (now_at - v->asked_at) / 1000));
+    rtc_peer_path_text(v->peer, path);
+    log_info("whep", "viewer_joined", log_s("stream", feed_channel(v->feed)),
+             log_s("viewer", v->address),
+             log_s("rendition", r ? r->info.name : "none"), log_s("path", path),
+             log_i("join_ms", (now_at - v->asked_at) / 1000));
 }
 
 static void pace_for(struct viewer *v, int64_t now_at)
@@ -561,7 +567,8 @@ int viewer_create(struct viewer **out, const struct viewer_conf *conf)
 
 static void log_end(struct viewer *v, const char *reason)
 {
-    const struct feed_rendition *r = rendition(v, v->shown);
+    int shown = v->sender.current >= 0 ? v->sender.current : v->shown;
+    const struct feed_rendition *r = rendition(v, shown);
     const struct sender_counts *c = &v->sender.counts;
     int64_t now_at = loop_now(v->room->loop);
     char path[72] = "";
