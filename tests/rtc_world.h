@@ -37,7 +37,8 @@ struct browser {
     size_t lens[WORLD_KEPT];
     uint8_t last[WORLD_PACKET];
     size_t last_len;
-    bool mute; /* what it sends is lost */
+    /* Instead of the UDP socket. */
+    void (*carry)(struct browser *b, const uint8_t *data, size_t len);
     /* The server's end. */
     struct rtc_peer *peer;
     int peer_connected, peer_rtp, peer_rtcp, peer_closed;
@@ -136,12 +137,15 @@ static inline struct rtc_peer_events browser_events(struct browser *b)
 /* --- the browser's end -----------------------------------------------------
  */
 
-static inline void browser_send_udp(const uint8_t *data, size_t len, void *arg)
+static inline void browser_send(const uint8_t *data, size_t len, void *arg)
 {
     struct browser *b = arg;
     struct udp_message m = {.to = &b->to, .data = data, .len = len};
 
-    if (!b->mute && b->udp) udp_send(b->udp, &m, 1);
+    if (b->carry)
+        b->carry(b, data, len);
+    else if (b->udp)
+        udp_send(b->udp, &m, 1);
 }
 
 static inline void browser_is_connected(void *arg)
@@ -216,7 +220,7 @@ static inline struct browser *browser_create(struct world *w, bool passive)
     timer_init(&b->tick, w->loop, browser_turn, b);
     struct rtc_client_conf client = {.identity = w->theirs,
                                      .dtls_server = passive,
-                                     .send = browser_send_udp,
+                                     .send = browser_send,
                                      .on_connected = browser_is_connected,
                                      .on_media = browser_got,
                                      .arg = b};

@@ -129,7 +129,7 @@ static void test_a_hello_without_a_check(void **state)
     assert_int_equal(dtls_create(&dtls, w.theirs, true, &f), 0);
     dtls_feed(dtls, NULL, 0, &out);
     assert_int_equal(out.count, 1);
-    browser_send_udp(out.data, out.len, b);
+    browser_send(out.data, out.len, b);
     WORLD_UNTIL(&w, world_count(&w, "lectern_rtc_unrouted_total"));
     dtls_free(&dtls);
     /* Nor does a check of another's. */
@@ -333,12 +333,12 @@ static void test_forged_and_repeated_packets_are_counted(void **state)
     struct browser *b = browser_connect(&w, false);
     write_packet(data, 99, 5, 200);
     len = rtc_crypt_protect(rtc_client_crypt(b->client), data, 12, 200);
-    browser_send_udp(data, len, b);
-    browser_send_udp(data, len, b);
+    browser_send(data, len, b);
+    browser_send(data, len, b);
     data[100] ^= 1, data[3] = 6;
-    browser_send_udp(data, len, b);
+    browser_send(data, len, b);
     data[1] = 200;
-    browser_send_udp(data, len, b);
+    browser_send(data, len, b);
     WORLD_UNTIL(&w, world_count(&w, "lectern_rtc_undecrypted_total") == 2);
     assert_int_equal(b->peer_rtp, 1);
     assert_int_equal(world_count(&w, "lectern_rtc_replayed_total"), 1);
@@ -365,7 +365,7 @@ static void test_a_flood_of_hellos(void **state)
     dtls_feed(dtls, NULL, 0, &out);
     do {
         for (int i = 0; i < 100; i++)
-            browser_send_udp(out.data, out.len, b);
+            browser_send(out.data, out.len, b);
         world_turn(&w);
     } while (!world_count(&w, "lectern_rtc_dtls_dropped_total"));
     dtls_free(&dtls);
