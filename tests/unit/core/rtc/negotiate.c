@@ -352,6 +352,7 @@ static void test_publish_others(void **state)
     sdp_free(&o.sdp);
 
     publish(&o, "aiortc_publish");
+    sdp_free(&o.sdp);
     publish(&o, "node_datachannel_publish");
     sdp_free(&o.sdp);
 }
