@@ -178,6 +178,11 @@ static void on_watch(struct exchange *x, void *arg)
     respond_page(x, arg, "/watch.html");
 }
 
+static void on_studio(struct exchange *x, void *arg)
+{
+    respond_page(x, arg, "/studio.html");
+}
+
 static void on_asset(struct exchange *x, void *arg)
 {
     respond_page(x, arg, exchange_path(x) + strlen("/assets"));
@@ -232,9 +237,10 @@ int pages_route(struct pages *p, struct server *s)
         const char *path;
         server_handler *handler;
     } routes[] = {
-        {"/", on_index},         {"/watch/*", on_watch},
-        {"/assets/*", on_asset}, {"/healthz", on_health},
-        {"/readyz", on_ready},   {"/metrics", on_metrics},
+        {"/", on_index},          {"/watch/*", on_watch},
+        {"/studio", on_studio},   {"/assets/*", on_asset},
+        {"/healthz", on_health},  {"/readyz", on_ready},
+        {"/metrics", on_metrics},
     };
 
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {

@@ -99,18 +99,23 @@ const axe = async (learner) => {
         `${v.id}: ${v.nodes.map((n) => n.target).join(" ")}`);
 };
 
+/** The pages without a player, once their script has run. */
+const isDrawn = (page, name) => (name === "studio"
+    ? page.getByText("Turn the camera on")
+    : page.getByRole("link", { name: "demo" })).waitFor();
+
 for (const colorScheme of ["light", "dark"])
     test(`axe finds nothing, ${colorScheme}`, async () => {
         const pages = {
             live: [server.watch("demo", "?stats=1"), "live"],
             waiting: [server.watch("later"), "waiting"],
             list: [`${server.url}/`, null],
+            studio: [`${server.url}/studio`, null],
         };
         for (const [name, [url, state]] of Object.entries(pages)) {
             const learner = await Viewer.open(browser, url, { colorScheme });
             if (state) await learner.becomes(state);
-            else await learner.page.getByRole("link", { name: "demo" })
-                .waitFor();
+            else await isDrawn(learner.page, name);
             assert.deepEqual(await axe(learner), [], name);
             await learner.page.screenshot({
                 path: `${SHOTS}/${name}-${colorScheme}.png`,
@@ -124,6 +129,7 @@ test("360 px wide, nothing sticks out", async () => {
         ["live", server.watch("demo", "?stats=1"), "live"],
         ["waiting", server.watch("later"), "waiting"],
         ["list", `${server.url}/`, null],
+        ["studio", `${server.url}/studio`, null],
     ]) {
         const learner = await Viewer.open(browser, url, {
             viewport: { width: 360, height: 740 },
@@ -131,7 +137,7 @@ test("360 px wide, nothing sticks out", async () => {
         });
         const { page } = learner;
         if (state) await learner.becomes(state);
-        else await page.getByRole("link", { name: "demo" }).waitFor();
+        else await isDrawn(page, name);
         const wide = await page.evaluate(() =>
             document.documentElement.scrollWidth);
         assert.ok(wide <= 360, `${name} is ${wide} px wide`);

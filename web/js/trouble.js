@@ -1,0 +1,104 @@
+/* js/trouble.js — what went wrong, as sentences that say what to do. Pure. */
+
+/**
+ * Why there is no camera, microphone or screen.
+ * @param {{name?: string, constraint?: string}} error of getUserMedia or
+ *     getDisplayMedia
+ * @param {string} what "camera", "microphone" or "screen"
+ */
+export function captureTrouble(error, what) {
+    switch (error.name) {
+        case "NotAllowedError":
+        case "SecurityError":
+            return what === "screen"
+                ? "No screen was chosen, or the browser may not share one. " +
+                    "Choose again, and allow it."
+                : `The browser may not use the ${what}. Allow it in the ` +
+                    "address bar, then try again.";
+        case "NotFoundError":
+            return `No ${what} was found. Plug one in, or choose another ` +
+                "source.";
+        case "NotReadableError":
+        case "AbortError":
+            return `The ${what} is in use by another program, or does not ` +
+                "answer. Close what uses it, then try again.";
+        case "OverconstrainedError":
+            return `The chosen ${what} is not there any more. Choose another.`;
+        default:
+            return `The ${what} could not be started` +
+                (error.name ? ` (${error.name}).` : ".");
+    }
+}
+
+/**
+ * Why the browser gives no devices at all.
+ * @param {string} address of this page over TLS
+ */
+export const insecure = (address) =>
+    "Browsers give camera and microphone to secure pages only. " +
+    `Open ${address} instead.`;
+
+/**
+ * Why the server does not take the stream.
+ * @param {{status: number, message?: string}} refusal
+ * @param {{channel: string, offered?: boolean}} at offered: the server has
+ *     an entrance for browsers
+ */
+export function publishTrouble(refusal, { channel, offered = true }) {
+    const { status, message = "" } = refusal;
+    switch (status) {
+        case 0:
+            return "The server is out of reach. Is this computer online?";
+        case 401:
+        case 403:
+            return `The stream key is not that of “${channel}”. Look it up ` +
+                "where the channel was made.";
+        case 404:
+            return offered ? `The server has no channel “${channel}”.`
+                : "This server does not take streams from browsers: WebRTC " +
+                    "is switched off.";
+        case 405:
+        case 501:
+            return "This server does not take streams from browsers: WebRTC " +
+                "is switched off.";
+        case 409:
+            return `Somebody else is live on “${channel}” right now.`;
+        case 406:
+        case 422:
+            return "The server cannot take what this browser sends" +
+                because(message);
+        case 429:
+        case 503:
+            return "The server has too much to do right now.";
+        default:
+            return `The server refused (${status})${because(message)}`;
+    }
+}
+
+/** @param {string} message */
+const because = (message) =>
+    (message ? `: ${message.replace(/\.$/, "")}.` : ".");
+
+/** Does it make sense to try again by oneself? @param {number} status */
+export const passes = (status) =>
+    status === 0 || status === 429 || status >= 500 && status !== 501;
+
+/**
+ * What keeps the picture from being better, as getStats names it.
+ * @param {string | undefined} reason
+ */
+export function limit(reason) {
+    switch (reason) {
+        case "cpu":
+            return "this computer’s processor";
+        case "bandwidth":
+            return "the line";
+        case "none":
+            return "nothing";
+        default:
+            return "–";
+    }
+}
+
+/** Before the n-th attempt in a row (from 0), ms. @param {number} n */
+export const pause = (n) => Math.min(1000 * 2 ** n, 10000);
