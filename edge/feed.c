@@ -24,7 +24,9 @@ static void on_track(struct feed *f, const struct track *t)
     struct packet_sets sets = {0};
 
     if (!r) return;
-    if (info->codec == CODEC_H264) {
+    if (info->codec == CODEC_H264 && !track_config(t).len) {
+        if (r->info.kind == TRACK_VIDEO) r->awaits_key = true; /* made later */
+    } else if (info->codec == CODEC_H264) {
         int err = packet_sets_create(&sets, track_config(t));
         if (err) {
             log_warn("whep", "config_refused", log_s("stream", feed_channel(f)),
