@@ -14,6 +14,7 @@ static const char ICE_CHARS[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "abcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char LOOP_ALPHABET[32] = "abcdefghijklmnopqrstuvwxyz234567";
 
+/* c is zeroed. */
 static int make_credentials(struct rtc_credentials *c, unsigned loop)
 {
     uint8_t random[ICE_UFRAG_BYTES + ICE_PWD_BYTES];
@@ -23,7 +24,6 @@ static int make_credentials(struct rtc_credentials *c, unsigned loop)
         ERR_clear_error();
         return ERR_IO;
     }
-    memset(c, 0, sizeof *c);
     ufrag[0] = LOOP_ALPHABET[loop >> LOOP_BITS & 31];
     ufrag[1] = LOOP_ALPHABET[loop & 31];
     for (int i = LOOP_CHARS; i < ICE_UFRAG_BYTES; i++)
@@ -50,7 +50,7 @@ int ice_loop_of_ufrag(const char *ufrag, size_t len)
 int ice_init(struct ice *i, unsigned loop, const struct rtc_credentials *remote,
              int64_t now)
 {
-    struct rtc_credentials local;
+    struct rtc_credentials local = {{0}, {0}};
     int err;
 
     INVARIANT(loop < ICE_LOOPS_MAX);
@@ -68,7 +68,7 @@ int ice_init(struct ice *i, unsigned loop, const struct rtc_credentials *remote,
 int ice_restart(struct ice *i, const struct rtc_credentials *remote,
                 char dropped[ICE_UFRAG_BYTES + 1])
 {
-    struct rtc_credentials local;
+    struct rtc_credentials local = {{0}, {0}};
     int err = make_credentials(&local, i->loop);
 
     if (err) return err;
