@@ -313,7 +313,7 @@ static struct guest *invite(struct hall *h, const char *path)
     g->b->reason = (const char *)g;
     timer_init(&g->b->tick, h->w.loop, browser_turn, g->b);
     struct rtc_client_conf client = {.identity = h->w.theirs,
-                                     .send = browser_send_udp,
+                                     .send = browser_send,
                                      .on_connected = browser_is_connected,
                                      .on_media = got,
                                      .arg = g->b};
