@@ -53,14 +53,11 @@ static void measure_jitter(struct whip_receiver *r, const struct rtp_packet *p,
 {
     uint32_t ticks =
         (uint32_t)(at / 1000000 * r->rate + at % 1000000 * r->rate / 1000000);
-    int32_t transit = (int32_t)(ticks - p->timestamp);
-    int32_t d = transit - (int32_t)r->transit;
+    uint32_t transit = ticks - p->timestamp, d = transit - r->transit;
 
-    if (r->transit_set && d != INT32_MIN) {
-        if (d < 0) d = -d;
-        if ((uint32_t)d < r->rate * 2) /* else: timestamps began anew */
-            r->jitter_ticks += (d - r->jitter_ticks) / 16;
-    }
+    if (d > UINT32_MAX / 2) d = -d;
+    if (r->transit_set && d < r->rate * 2) /* else: timestamps began anew */
+        r->jitter_ticks += (d - r->jitter_ticks) / 16;
     r->transit = transit;
     r->transit_set = true;
 }

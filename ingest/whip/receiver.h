@@ -32,7 +32,7 @@ struct whip_receiver {
     int64_t first; /* number of the first packet */
     uint32_t received;
     uint32_t expected_prior, received_prior;
-    int64_t transit; /* arrival less timestamp, ticks */
+    uint32_t transit; /* arrival less timestamp, ticks */
     double jitter_ticks;
     bool transit_set;
     uint32_t last_sr; /* middle of its NTP; 0: none */
