@@ -80,6 +80,9 @@ static void write_feedback(struct builder *b, const struct sdp_codec *c,
     if (c->pli) line(b, "a=rtcp-fb:%d nack pli", pt);
 }
 
+/* libwebrtc begins at 300 kbit/s, with a picture to match, and takes half a
+ * minute to grow, unless the answer names a rate (kbit/s); others step over
+ * that parameter. */
 static void write_h264(struct writing *w, const struct sdp_media *m,
                        const struct rtc_section *s, const struct rtc_h264 *h)
 {
@@ -92,9 +95,10 @@ static void write_h264(struct writing *w, const struct sdp_media *m,
     /* Some clients refuse an answer without any of the three. */
     line(b,
          "a=fmtp:%d level-asymmetry-allowed=1;packetization-mode=1;"
-         "profile-level-id=%.*s",
+         "profile-level-id=%.*s%s",
          h->payload_type, profile.at ? (int)profile.len : 6,
-         profile.at ? profile.at : "42e01f");
+         profile.at ? profile.at : "42e01f",
+         w->a->sends ? "" : ";x-google-start-bitrate=2000");
     if (!h->rtx_payload_type) return;
     line(b, "a=rtpmap:%d rtx/90000", h->rtx_payload_type);
     line(b, "a=fmtp:%d apt=%d", h->rtx_payload_type, h->payload_type);
