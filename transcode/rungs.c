@@ -9,6 +9,7 @@
 #include "core/loop/loop.h"
 #include "core/loop/timer.h"
 #include "transcode/child.h"
+#include "transcode/recent.h"
 
 enum {
     TICK_US = 200000,
@@ -21,9 +22,6 @@ enum {
     SPARE_LEAST_US = 60000000, /* in time for so long: a shed rung may return */
     SPARE_MOST_US = 960000000, /* doubling with every shed */
     JUMP_TICKS = 90000,
-    GOP_FRAMES_MAX = 900, /* kept for a new child; policy: none is kept */
-    GOP_BYTES_MAX = 32 << 20,
-    SOUND_FRAMES = 256, /* kept likewise; policy: the oldest go */
     RUNG_SLOTS = TRACK_ID_LAST + 1 - TRACK_RENDITION_FIRST,
 };
 
@@ -33,14 +31,9 @@ struct rungs {
     struct child *child;
     struct track *video, *audio; /* the source */
     struct ladder ladder;
-    struct frame *gop[GOP_FRAMES_MAX];
-    int gop_count;
-    size_t gop_bytes;
-    bool gop_whole; /* begins with a keyframe, nothing missing */
-    struct frame *sound[SOUND_FRAMES]; /* a ring */
-    int sound_first, sound_count;
+    struct recent recent;
     struct mark last_mark;
-    bool gop_marked; /* by last_mark, at its first frame */
+    int64_t key_pts; /* of the newest keyframe */
     bool was_up;
     bool dropping; /* until the next keyframe */
     int64_t source_pts, frame_ticks;
@@ -89,49 +82,6 @@ static void send_request(struct rungs *r, const struct ladder_rung *rung)
     send_record(r, &record);
 }
 
-static void forget_gop(struct rungs *r)
-{
-    while (r->gop_count)
-        frame_unref(&r->gop[--r->gop_count]);
-    r->gop_bytes = 0;
-    r->gop_whole = r->gop_marked = false;
-}
-
-static void keep_frame(struct rungs *r, struct frame *f)
-{
-    if (f->flags & FRAME_KEY) {
-        forget_gop(r);
-        r->gop_whole = true;
-        r->gop_marked = r->last_mark.pts == f->pts;
-    }
-    if (!r->gop_whole) return;
-    r->gop_bytes += f->payload.len;
-    if (r->gop_count == GOP_FRAMES_MAX || r->gop_bytes > GOP_BYTES_MAX) {
-        forget_gop(r);
-        return;
-    }
-    r->gop[r->gop_count++] = frame_ref(f);
-}
-
-static void forget_sound(struct rungs *r)
-{
-    while (r->sound_count--) {
-        frame_unref(&r->sound[r->sound_first]);
-        r->sound_first = (r->sound_first + 1) % SOUND_FRAMES;
-    }
-    r->sound_count = 0;
-}
-
-static void keep_sound(struct rungs *r, struct frame *f)
-{
-    if (r->sound_count == SOUND_FRAMES) {
-        frame_unref(&r->sound[r->sound_first]);
-        r->sound_first = (r->sound_first + 1) % SOUND_FRAMES;
-        r->sound_count--;
-    }
-    r->sound[(r->sound_first + r->sound_count++) % SOUND_FRAMES] = frame_ref(f);
-}
-
 static bool makes_sound(const struct rungs *r)
 {
     for (int i = 0; i < r->ladder.count; i++) {
@@ -160,7 +110,8 @@ static void send_frame(struct rungs *r, const struct frame *f)
 
 static void feed_video(struct rungs *r, struct frame *f)
 {
-    keep_frame(r, f);
+    recent_video(&r->recent, f);
+    if (f->flags & FRAME_KEY) r->key_pts = f->pts;
     /* Over a break the distance to the old rungs' end is no lag. */
     bool jumped = f->flags & FRAME_DISCONTINUITY ||
                   llabs(f->pts - r->source_pts) > JUMP_TICKS;
@@ -186,7 +137,7 @@ void rungs_frame(struct rungs *r, struct frame *f)
         feed_video(r, f);
         return;
     }
-    keep_sound(r, f);
+    recent_sound(&r->recent, f);
     if (!makes_sound(r)) return;
     if (!makes_video(r)) r->fed_at = loop_now(r->conf.loop);
     send_frame(r, f);
@@ -227,9 +178,9 @@ void rungs_source(struct rungs *r, struct track *t)
         track_info(t)->kind == TRACK_VIDEO ? &r->video : &r->audio;
 
     if (track_info(t)->kind == TRACK_VIDEO)
-        forget_gop(r);
+        recent_forget_video(&r->recent);
     else
-        forget_sound(r);
+        recent_forget_sound(&r->recent);
     track_ref(t);
     track_unref(slot);
     *slot = t;
@@ -259,9 +210,9 @@ static void send_plan(struct rungs *r)
 /* A decoder that saw nothing yet: all since the last keyframe. */
 static void replay_video(struct rungs *r)
 {
-    r->dropping = !r->gop_whole;
-    for (int i = 0; i < r->gop_count && makes_video(r); i++)
-        send_frame(r, r->gop[i]);
+    r->dropping = !r->recent.whole;
+    for (int i = 0; i < r->recent.video_count && makes_video(r); i++)
+        send_frame(r, r->recent.video[i]);
     rungs_key(r, LADDER_REALTIME);
 }
 
@@ -281,8 +232,8 @@ static void replay_sound(struct rungs *r)
                   end % t->timescale * rate / t->timescale;
         if (end < from) from = end;
     }
-    for (int i = 0; i < r->sound_count; i++) {
-        struct frame *f = r->sound[(r->sound_first + i) % SOUND_FRAMES];
+    for (int i = 0; i < r->recent.sound_count; i++) {
+        struct frame *f = recent_sound_at(&r->recent, i);
         if (f->pts >= from) send_frame(r, f);
     }
 }
@@ -303,13 +254,14 @@ static void on_child_up(void *arg)
         send_request(r, &r->ladder.rungs[i]);
     /* The first child begins where the stream does; a later one would give out
      * again what its forerunner did, and waits for the next mark. */
-    if (r->gop_marked && !r->was_up) rungs_mark(r, &r->last_mark);
+    bool marked = r->recent.video_count && r->last_mark.pts == r->key_pts;
+    if (marked && !r->was_up) rungs_mark(r, &r->last_mark);
     r->was_up = true;
     replay_video(r);
     replay_sound(r);
     log_info("transcode", "child_up", log_s("channel", r->conf.channel),
              log_i("pid", child_pid(r->child)),
-             log_i("replayed_frames", r->gop_count));
+             log_i("replayed_frames", r->recent.video_count));
     r->events.on_up(r->events.arg);
 }
 
@@ -318,7 +270,8 @@ static void on_child_down(const char *why, void *arg)
     struct rungs *r = arg;
 
     metric_add(r->restarts, 1);
-    if (loop_now(r->conf.loop) - r->up_at < POISON_US) forget_gop(r);
+    if (loop_now(r->conf.loop) - r->up_at < POISON_US)
+        recent_forget_video(&r->recent);
     r->heard_at = r->marked_at = r->late_since = 0;
     memset(r->begun, 0, sizeof r->begun);
     log_warn("transcode", "child_lost", log_s("channel", r->conf.channel),
@@ -553,6 +506,7 @@ int rungs_create(struct rungs **out, const struct rungs_conf *conf,
     r->events = *events;
     if (!r->conf.spare_us) r->conf.spare_us = SPARE_LEAST_US;
     r->last_mark.pts = INT64_MIN;
+    r->key_pts = INT64_MAX;
     for (int i = 0; i < RUNG_SLOTS; i++)
         r->ends[i] = INT64_MIN / 2;
     metric_label(label, sizeof label, "channel", conf->channel);
@@ -580,8 +534,8 @@ void rungs_free(struct rungs **r)
     if (!last) return;
     timer_cancel(&last->tick);
     child_free(&last->child);
-    forget_gop(last);
-    forget_sound(last);
+    recent_forget_video(&last->recent);
+    recent_forget_sound(&last->recent);
     track_unref(&last->video);
     track_unref(&last->audio);
     metric_set(last->lag, 0);

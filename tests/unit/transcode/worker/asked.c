@@ -1,7 +1,8 @@
 /* A browser as a source, with the real child and the real packager behind it:
  * keyframes at its own whim and when it is asked, frames 20 to 60 ms apart,
  * a picture that grows, shrinks and turns, Opus for sound. Runs at twice the
- * speed of its own clock; what is asserted is media time alone. */
+ * speed of its own clock, or as fast as the child can; what is asserted is
+ * media time alone. */
 #include "tests/harness.h"
 
 #include <inttypes.h>
@@ -22,6 +23,7 @@
 
 enum {
     SPEED = 2,
+    AHEAD_US = 250000,
     LENGTH_US = 16000000,
     ANSWER_FRAMES = 3, /* from a wish to its keyframe */
     SOURCE = TRACK_SOURCE_FIRST,
@@ -283,6 +285,25 @@ static void begin(enum channel_type type)
     assert_int_equal(bus_listen(rig.bus, on_asked, NULL), 0);
 }
 
+static bool rungs_are_at(int64_t pts)
+{
+    static const uint8_t rungs[] = {LADDER_480P, LADDER_360P, LADDER_160P};
+
+    for (size_t i = 0; i < sizeof rungs; i++)
+        if (rig.newest[rungs[i]] && rig.newest[rungs[i]] < pts) return false;
+    return true;
+}
+
+/* The child is never more than AHEAD_US behind, however slow the machine. */
+static void wait_for_rungs(int64_t at_us)
+{
+    int64_t deadline = clock_mono_us() + WATCHDOG_US;
+
+    while (!rungs_are_at(at_us * 9 / 100) && clock_mono_us() < deadline)
+        run_until(clock_mono_us() + 5000);
+    assert_true(rungs_are_at(at_us * 9 / 100));
+}
+
 static void publish(void)
 {
     int64_t began = clock_mono_us(), at = 0;
@@ -301,7 +322,9 @@ static void publish(void)
         at += span;
         give_sound(at);
         run_until(began + at / SPEED);
+        wait_for_rungs(at - AHEAD_US);
     }
+    wait_for_rungs(LENGTH_US - 100000);
 }
 
 static void count_process(uv_handle_t *h, void *arg)
