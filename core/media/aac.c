@@ -79,28 +79,50 @@ static void parse_sync_extension(struct bits *b, struct aac_config *c)
         c->ps = bits_get(b, 1);
 }
 
+/* *channels: the field, 0 when a program_config_element tells. */
+static int read_config(struct aac_config *c, uint32_t *channels, struct bits *b)
+{
+    c->object_type = get_type(b);
+    c->sample_rate = c->output_rate = get_rate(b);
+    *channels = bits_get(b, 4);
+    if (c->object_type == AAC_SBR || c->object_type == AAC_PS) {
+        c->sbr = true;
+        c->ps = c->object_type == AAC_PS;
+        c->output_rate = get_rate(b);
+        c->object_type = get_type(b);
+    }
+    if (b->failed) return ERR_SYNTAX;
+    if (c->object_type < 1 || c->object_type > 4) return ERR_UNSUPPORTED;
+    if (c->sample_rate < RATE_MIN || c->sample_rate > RATE_MAX)
+        return ERR_RANGE;
+    if (c->output_rate < RATE_MIN || c->output_rate > RATE_MAX)
+        return ERR_RANGE;
+    parse_ga(b, c, *channels);
+    if (b->failed) return ERR_SYNTAX;
+    return c->channels < 1 || c->channels > 8 ? ERR_RANGE : 0;
+}
+
+int aac_config_read(struct aac_config *out, struct bits *b)
+{
+    struct aac_config c = {0};
+    uint32_t channels;
+    int err = read_config(&c, &channels, b);
+
+    if (err) return err;
+    /* where a program_config_element ends, nobody here knows */
+    if (!channels) return ERR_UNSUPPORTED;
+    *out = c;
+    return 0;
+}
+
 int aac_config_parse(struct aac_config *out, const void *data, size_t len)
 {
     struct bits b = bits_of(data, len);
     struct aac_config c = {0};
     uint32_t channels;
+    int err = read_config(&c, &channels, &b);
 
-    c.object_type = get_type(&b);
-    c.sample_rate = c.output_rate = get_rate(&b);
-    channels = bits_get(&b, 4);
-    if (c.object_type == AAC_SBR || c.object_type == AAC_PS) {
-        c.sbr = true;
-        c.ps = c.object_type == AAC_PS;
-        c.output_rate = get_rate(&b);
-        c.object_type = get_type(&b);
-    }
-    if (b.failed) return ERR_SYNTAX;
-    if (c.object_type < 1 || c.object_type > 4) return ERR_UNSUPPORTED;
-    if (c.sample_rate < RATE_MIN || c.sample_rate > RATE_MAX) return ERR_RANGE;
-    if (c.output_rate < RATE_MIN || c.output_rate > RATE_MAX) return ERR_RANGE;
-    parse_ga(&b, &c, channels);
-    if (b.failed) return ERR_SYNTAX;
-    if (c.channels < 1 || c.channels > 8) return ERR_RANGE;
+    if (err) return err;
     if (channels) parse_sync_extension(&b, &c);
     *out = c;
     return 0;

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct bits; /* core/base/bits.h */
+
 enum {
     AAC_LC = 2,
     AAC_SBR = 5,
@@ -28,6 +30,9 @@ struct aac_config {
 /* 0, ERR_SYNTAX (cut short), ERR_UNSUPPORTED (object type) or ERR_RANGE (rate
  * outside 7350 .. 96000, no channels). */
 int aac_config_parse(struct aac_config *out, const void *data, size_t len);
+/* The same in the midst of other bits (LATM); b is left behind it. Extensions
+ * that hide behind the core's config are not looked for. */
+int aac_config_read(struct aac_config *out, struct bits *b);
 /* Returns how many bytes were written; 0 if c does not fit the format. SBR is
  * signalled explicitly. */
 size_t aac_config_write(uint8_t out[AAC_CONFIG_MAX],
