@@ -40,8 +40,8 @@ static int read_formats(struct sdp_parsing *p, struct sdp_media *m)
 
     while (sdp_next_word(&rest).len)
         count++;
-    if (count > SDP_CODECS_MAX)
-        return sdp_fail(p, ERR_LIMIT, "more than %d formats", SDP_CODECS_MAX);
+    if (!count || count > SDP_CODECS_MAX)
+        return sdp_fail(p, ERR_LIMIT, "not 1 to %d formats", SDP_CODECS_MAX);
     m->codecs = calloc((size_t)count, sizeof *m->codecs);
     if (!m->codecs) return sdp_fail(p, ERR_NOMEM, "out of memory");
     rest = m->formats;
