@@ -66,7 +66,7 @@ $(BUILD)/lectern-transcode: $(BUILD)/transcode/worker/main.o $(WORKER) $(CORE)
 
 $(CORE): $(call obj,$(SRC))
 $(WORKER): $(call obj,$(WORKER_SRC))
-$(CLIENT): $(BUILD)/tests/rtc_client.o
+$(CLIENT): $(BUILD)/tests/rtc_client.o $(BUILD)/tests/whep_client.o
 $(CORE) $(WORKER) $(CLIENT):
 	$(Q)rm -f $@
 	$(Q)ar rcs $@ $^
