@@ -59,6 +59,9 @@ void sender_nack(struct sender *s, uint16_t sequence, int64_t rtt_us,
         s->counts.not_found++;
         return;
     }
+    /* Pictures before a keyframe that replaced them. */
+    uint32_t fresh = s->video.packets - s->fresh_from;
+    if ((uint16_t)(s->video.sequence - 1 - sequence) >= fresh) return;
     if (rtt_ms < RTT_MIN_MS) rtt_ms = RTT_MIN_MS;
     if (rtt_ms > RTT_MAX_MS) rtt_ms = RTT_MAX_MS;
     if (e->again_ms && (uint16_t)(now_ms - e->again_ms) < rtt_ms) return;
@@ -70,6 +73,7 @@ void sender_nack(struct sender *s, uint16_t sequence, int64_t rtt_us,
     e->again_ms = now_ms;
     s->counts.resent++;
     pacer_sent(&s->again, PACKETS_PAYLOAD_MAX);
+    pacer_sent(&s->pacer, PACKETS_PAYLOAD_MAX);
 }
 
 bool sender_probe(struct sender *s, uint8_t id, int64_t bps, int packets,

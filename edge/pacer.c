@@ -14,9 +14,10 @@ static int64_t scaled(int64_t bytes)
 
 static int64_t burst(const struct pacer *p)
 {
-    int64_t tick = p->rate_bps * PACER_TICK_US;
+    int64_t span = p->careful ? PACER_CAREFUL_US : PACER_TICK_US;
+    int64_t least = scaled(p->careful ? PACER_BURST_LEAST : PACER_BURST_BYTES);
 
-    return tick > scaled(PACER_BURST_BYTES) ? tick : scaled(PACER_BURST_BYTES);
+    return p->rate_bps * span > least ? p->rate_bps * span : least;
 }
 
 static void refill(struct pacer *p, int64_t now_at)
@@ -36,9 +37,11 @@ void pacer_init(struct pacer *p, int64_t rate_bps, int64_t now_at)
     p->budget = burst(p);
 }
 
-void pacer_set_rate(struct pacer *p, int64_t rate_bps, int64_t now_at)
+void pacer_set_rate(struct pacer *p, int64_t rate_bps, bool careful,
+                    int64_t now_at)
 {
     refill(p, now_at);
+    p->careful = careful;
     p->rate_bps = clamped(rate_bps);
 }
 

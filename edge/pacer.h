@@ -13,7 +13,9 @@
 enum {
     PACER_TICK_US = 5000,
     PACER_BURST_BYTES = 12000, /* ten packets: what TCP begins with */
-    PACER_RATE_MIN_BPS = 1000000,
+    PACER_BURST_LEAST = 2400,
+    PACER_CAREFUL_US = 10000, /* the burst where the path is known narrow */
+    PACER_RATE_MIN_BPS = 200000,
     PACER_RATE_MAX_BPS = 400000000,
     /* What is further behind than this is skipped to the next keyframe. */
     PACER_LATE_US = 300000,
@@ -21,12 +23,14 @@ enum {
 
 struct pacer {
     int64_t rate_bps;
+    bool careful;   /* small bursts: the path has shown its limits */
     int64_t budget; /* 1/1,000,000 bit; below 0: the last was larger */
     int64_t at;
 };
 
 void pacer_init(struct pacer *p, int64_t rate_bps, int64_t now_at);
-void pacer_set_rate(struct pacer *p, int64_t rate_bps, int64_t now_at);
+void pacer_set_rate(struct pacer *p, int64_t rate_bps, bool careful,
+                    int64_t now_at);
 /* May a packet leave now? */
 bool pacer_may_send(struct pacer *p, int64_t now_at);
 void pacer_sent(struct pacer *p, size_t bytes);

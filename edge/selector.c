@@ -56,7 +56,10 @@ uint8_t selector_best(const struct selector *s, uint32_t target_bps)
 
 void selector_shows(struct selector *s, uint8_t id, int64_t now_at)
 {
-    if (s->current && is_better(s, id, s->current)) s->went_up_at = now_at;
+    if (!s->began_at) s->began_at = now_at;
+    if (s->current && is_better(s, id, s->current) &&
+        now_at - s->began_at > SELECTOR_SETTLE_US)
+        s->went_up_at = now_at;
     s->current = id;
     s->low_since = 0;
     s->clean_since = now_at;
@@ -66,7 +69,7 @@ void selector_shows(struct selector *s, uint8_t id, int64_t now_at)
 static void go_down(struct selector *s, uint32_t target_bps, int64_t now_at)
 {
     s->wanted = best_at(s, target_bps, 110);
-    s->clean_since = s->probe_until = 0;
+    s->clean_since = 0;
     if (!s->went_up_at || now_at - s->went_up_at > SELECTOR_RELAPSE_US) return;
     s->went_up_at = 0;
     s->up_wait_us *= 2;
@@ -88,23 +91,22 @@ static void watch_low(struct selector *s, const struct selector_rung *current,
         go_down(s, target_bps, now_at);
 }
 
-/* Total rate of a probe, 0: none is due. */
-static uint32_t probe(struct selector *s, const struct selector_rung *next,
-                      int64_t now_at)
+/* What the next rung above id needs, with some room; 0: there is none. */
+static uint32_t beyond(const struct selector *s, uint8_t id)
 {
-    if (now_at < s->probe_until) return next->bps + next->bps / 4;
-    if (now_at < s->next_probe_at) return 0;
-    s->probe_until = now_at + SELECTOR_PROBE_US;
-    s->next_probe_at = now_at + s->up_wait_us;
-    return next->bps + next->bps / 4;
+    const struct selector_rung *next = NULL;
+
+    for (int i = 0; i < s->count && s->rungs[i].id != id; i++)
+        next = &s->rungs[i];
+    return next ? next->bps + next->bps / 4 : 0;
 }
 
 static uint32_t watch_clean(struct selector *s, uint32_t target_bps,
                             int64_t now_at)
 {
     uint8_t best = best_at(s, target_bps, 110);
+    bool has_room = best_at(s, target_bps, 150) == best;
     int64_t clean_us = s->clean_since ? now_at - s->clean_since : 0;
-    const struct selector_rung *next = NULL;
 
     if (s->went_up_at && now_at - s->went_up_at > 3 * SELECTOR_RELAPSE_US) {
         s->went_up_at = 0;
@@ -113,14 +115,11 @@ static uint32_t watch_clean(struct selector *s, uint32_t target_bps,
     /* A better one on its way that no longer fits is let go. */
     if (is_better(s, s->wanted, s->current) && !is_better(s, best, s->current))
         s->wanted = s->current;
-    if (clean_us < s->up_wait_us) return 0;
-    if (is_better(s, best, s->current)) {
+    if (!is_better(s, best, s->current))
+        best = s->current;
+    else if (clean_us >= (has_room ? SELECTOR_UP_US : s->up_wait_us))
         s->wanted = best;
-        return 0;
-    }
-    for (int i = 0; i < s->count && s->rungs[i].id != s->current; i++)
-        next = &s->rungs[i];
-    return next && s->wanted == s->current ? probe(s, next, now_at) : 0;
+    return clean_us < SELECTOR_CALM_US ? 0 : beyond(s, best);
 }
 
 struct selector_advice selector_tick(struct selector *s, uint32_t target_bps,

@@ -7,8 +7,10 @@
  *                                                         keyframe is asked for
  *   clean for 5 s, estimate >= need of a better one      ─► that one, at its
  *                                                         own next keyframe
- *   clean, estimate too small to tell                    ─► probe for 0.8 s
+ *   clean for 1 s, estimate too small to tell            ─► says what it wants
+ *                                                         to know: a probe
  *   went up and fell within 10 s                         ─► waits twice as long
+ *                                                         where room is scarce
  */
 #ifndef EDGE_SELECTOR_H
 #define EDGE_SELECTOR_H
@@ -19,8 +21,9 @@ enum {
     SELECTOR_RUNGS_MAX = 8,
     SELECTOR_DOWN_US = 300000,
     SELECTOR_UP_US = 5000000,
-    SELECTOR_UP_MAX_US = 60000000,
-    SELECTOR_PROBE_US = 800000,
+    SELECTOR_UP_MAX_US = 40000000,
+    SELECTOR_SETTLE_US = 3000000, /* a start's own switches */
+    SELECTOR_CALM_US = 1000000,
     SELECTOR_RELAPSE_US = 10000000,
     /* What a viewer of whom nothing is known may be sent. */
     SELECTOR_START_BPS = 6000000,
@@ -36,8 +39,7 @@ struct selector {
     int count;
     uint8_t pinned, current, wanted; /* 0: none */
     int64_t low_since, clean_since;  /* 0: not */
-    int64_t up_wait_us, went_up_at;
-    int64_t probe_until, next_probe_at;
+    int64_t up_wait_us, went_up_at, began_at;
 };
 
 struct selector_advice {

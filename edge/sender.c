@@ -182,7 +182,7 @@ static void finish_unit(struct sender *s, const struct unit *u, int64_t now_at)
     s->unit++;
     s->packet = 0;
     if (u->number == s->cached_until)
-        pacer_set_rate(&s->pacer, s->rate_bps, now_at);
+        pacer_set_rate(&s->pacer, s->rate_bps, s->careful, now_at);
 }
 
 /* Is it time for the target's keyframe? */
@@ -210,6 +210,7 @@ static void do_switch(struct sender *s)
     s->target = s->stopgap = -1;
     s->cached_until = 0;
     s->capture_time_at = 0;
+    if (s->hurry) s->fresh_from = s->video.packets;
     s->counts.switches++;
 }
 
@@ -229,6 +230,7 @@ static void skip_ahead(struct sender *s)
     }
     s->packet = 0;
     s->cached_until = 0;
+    s->fresh_from = s->video.packets;
 }
 
 static bool is_late(const struct sender *s)
@@ -298,7 +300,7 @@ void sender_init(struct sender *s, const struct sender_conf *conf,
     };
     pacer_init(&s->pacer, 0, now_at);
     pacer_init(&s->again, 0, now_at);
-    sender_set_rate(s, 0, now_at);
+    sender_set_rate(s, 0, false, now_at);
 }
 
 uint64_t sender_cached(const struct feed_rendition *r, bool any_age)
@@ -309,10 +311,9 @@ uint64_t sender_cached(const struct feed_rendition *r, bool any_age)
     if (!key || r->awaits_key) return 0;
     uint64_t bytes = history_bytes_from(h, key->number);
     int64_t age = history_newest(h)->pts_us - key->pts_us;
+    if (any_age) return bytes <= SENDER_CACHE_MOST ? key->number : 0;
     if (bytes > SENDER_CACHE_BYTES) return 0;
-    if (any_age || age <= SENDER_CACHE_US || bytes <= SMALL_GOP_BYTES)
-        return key->number;
-    return 0;
+    return age <= SENDER_CACHE_US || bytes <= SMALL_GOP_BYTES ? key->number : 0;
 }
 
 void sender_begin(struct sender *s, int index, uint64_t unit, int64_t now_at)
@@ -328,11 +329,12 @@ void sender_begin(struct sender *s, int index, uint64_t unit, int64_t now_at)
     if (index == s->target) s->target = -1;
     s->target_unit = 0;
     s->stopgap = -1;
+    s->fresh_from = s->video.packets;
     if (!newest || newest->number <= unit) return;
     s->cached_until = newest->number;
     s->cached_pts = newest->pts;
     if (s->rate_bps < SENDER_CACHE_BPS)
-        pacer_set_rate(&s->pacer, SENDER_CACHE_BPS, now_at);
+        pacer_set_rate(&s->pacer, SENDER_CACHE_BPS, false, now_at);
 }
 
 void sender_aim(struct sender *s, int index, bool hurry)
@@ -374,14 +376,16 @@ bool sender_is_awaiting(const struct sender *s)
     return s->current < 0;
 }
 
-void sender_set_rate(struct sender *s, int64_t bps, int64_t now_at)
+void sender_set_rate(struct sender *s, int64_t bps, bool careful,
+                     int64_t now_at)
 {
     bool is_cached = s->unit <= s->cached_until && s->cached_until;
 
     s->rate_bps = bps;
+    s->careful = careful;
     if (!is_cached || bps > SENDER_CACHE_BPS)
-        pacer_set_rate(&s->pacer, bps, now_at);
-    pacer_set_rate(&s->again, bps / 2, now_at);
+        pacer_set_rate(&s->pacer, bps, careful, now_at);
+    pacer_set_rate(&s->again, bps / 2, careful, now_at);
 }
 
 void sender_report(const struct sender *s, bool video, const char *cname,

@@ -31,8 +31,9 @@ enum {
     SENDER_HEADER_MAX = 32,
     SENDER_SWITCH_US = 200000, /* at most so long for the old to catch up */
     SENDER_CACHE_US = 500000,  /* a GOP so young is worth sending whole */
-    SENDER_CACHE_BYTES = 600000,
-    SENDER_CACHE_BPS = 12000000,
+    SENDER_CACHE_BYTES = 120000,
+    SENDER_CACHE_MOST = 600000, /* where there is no other way to begin */
+    SENDER_CACHE_BPS = 10000000,
     SENDER_DELAY_PACKETS = 100, /* say the playout delay */
     SENDER_RTT_DEFAULT_US = 100000,
 };
@@ -95,6 +96,8 @@ struct sender {
     int64_t cached_pts;
     bool started; /* a frame was sent */
     int64_t rate_bps;
+    bool careful;
+    uint32_t fresh_from; /* packets before it are of no use any more */
 
     int target, stopgap; /* -1: none */
     bool hurry;
@@ -133,7 +136,9 @@ bool sender_is_awaiting(const struct sender *s);
 /* A new keyframe of what is shown is needed: something is missing. */
 bool sender_is_stuck(const struct sender *s);
 
-void sender_set_rate(struct sender *s, int64_t bps, int64_t now_at);
+/* careful: the path has shown its limits. */
+void sender_set_rate(struct sender *s, int64_t bps, bool careful,
+                     int64_t now_at);
 /* The viewer misses a packet. */
 void sender_nack(struct sender *s, uint16_t sequence, int64_t rtt_us,
                  int64_t now_at);

@@ -20,6 +20,7 @@ enum {
     ESTIMATE_MIN_BPS = 100000,
     ESTIMATE_MAX_BPS = 200000000,
     ADDRESS_MAX = 64,
+    CAREFUL_US = 60000000,
 };
 
 struct viewer {
@@ -38,8 +39,9 @@ struct viewer {
     /* A picture is missing since then, while this was the newest keyframe. */
     int64_t missing_at;
     uint64_t missing_key;
-    int shown; /* index, as last told to the selector */
-    int paced; /* index the pacer's rate is for */
+    int shown;         /* index, as last told to the selector */
+    int paced;         /* index the pacer's rate is for */
+    int64_t floor_bps; /* the least that is of use */
     uint32_t plis;
     struct sender_counts told; /* to the metrics */
     struct sender sender;
@@ -171,8 +173,13 @@ static void pace_for(struct viewer *v, int64_t now_at)
     if (!r) return;
     int64_t bps = feed_need_bps(r);
     if (bps < r->info.bitrate_bps) bps = r->info.bitrate_bps;
-    if (target && target < bps) bps = target;
-    sender_set_rate(&v->sender, bps * 5 / 2, now_at);
+    bps = bps * 5 / 2;
+    /* A path that overflowed lately gets keyframes as it can take them. */
+    const struct bwe_estimate *e = bwe_estimate(v->bwe);
+    bool careful = e->lowered_at > 0 && now_at - e->lowered_at < CAREFUL_US;
+    if (careful && target * 11 / 10 < bps) bps = target * 11 / 10;
+    if (bps < v->floor_bps) bps = v->floor_bps;
+    sender_set_rate(&v->sender, bps, careful, now_at);
 }
 
 /* Sends what may leave now. */
@@ -316,6 +323,7 @@ static void steer(struct viewer *v, const struct selector_rung *rungs,
     int index = feed_find(v->feed, a.id);
 
     if (index < 0) return;
+    v->floor_bps = (int64_t)rungs[count - 1].bps * 13 / 10;
     if (sender_is_awaiting(&v->sender)) {
         start(v, a.id, rungs, count, now_at);
         return;

@@ -72,6 +72,20 @@ static void test_many_short_steps_add_up(void **state)
     assert_in_range(sent, 125000, 125000 + PACER_BURST_BYTES + 1000);
 }
 
+static void test_a_narrow_path_gets_small_bursts(void **state)
+{
+    struct pacer p;
+    int64_t most;
+
+    (void)state;
+    pacer_init(&p, 600000, 0);
+    pacer_set_rate(&p, 600000, true, 0);
+    drain(&p, 12000, 0, &most); /* what it was born with */
+    int64_t done = drain(&p, 30000, 1000000, &most);
+    assert_in_range(most, 1200, PACER_BURST_LEAST + 1200);
+    assert_in_range(done - 1000000, 340000, 400000);
+}
+
 static void test_rates_are_bounded(void **state)
 {
     struct pacer p;
@@ -79,9 +93,9 @@ static void test_rates_are_bounded(void **state)
     (void)state;
     pacer_init(&p, 0, 0);
     assert_int_equal(p.rate_bps, PACER_RATE_MIN_BPS);
-    pacer_set_rate(&p, INT64_MAX, 10);
+    pacer_set_rate(&p, INT64_MAX, false, 10);
     assert_int_equal(p.rate_bps, PACER_RATE_MAX_BPS);
-    pacer_set_rate(&p, 8000000, 20);
+    pacer_set_rate(&p, 8000000, false, 20);
     assert_int_equal(pacer_span_us(&p, 300000), 300000);
 }
 
@@ -90,6 +104,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_keyframe_is_spread),
     cmocka_unit_test(test_idle_time_is_not_saved_up),
     cmocka_unit_test(test_many_short_steps_add_up),
+    cmocka_unit_test(test_a_narrow_path_gets_small_bursts),
     cmocka_unit_test(test_rates_are_bounded),
 };
 HARNESS_MAIN(tests)

@@ -113,7 +113,7 @@ static int setup(void **state)
         .abs_capture_time = CAPTURE_ID,
     };
     sender_init(&w->s, &conf, w->now);
-    sender_set_rate(&w->s, 8000000, w->now);
+    sender_set_rate(&w->s, 8000000, false, w->now);
     return 0;
 }
 
@@ -304,7 +304,7 @@ static void test_a_young_gop_is_squeezed(void **state)
     assert_int_equal(w->s.pacer.rate_bps, 8000000);
 
     /* Too large a one is of no use. */
-    add(w, LOW, true, SENDER_CACHE_BYTES);
+    add(w, LOW, true, SENDER_CACHE_MOST);
     assert_int_equal(sender_cached(&w->feed.renditions[LOW], true), 0);
 }
 
@@ -393,7 +393,7 @@ static void test_a_long_line_is_skipped(void **state)
     struct world *w = *state;
 
     begin_top(w);
-    sender_set_rate(&w->s, 1000000, w->now); /* carries a quarter */
+    sender_set_rate(&w->s, 1000000, false, w->now); /* carries a quarter */
     for (int i = 1; i < 45; i++) {
         pass(w, FRAME_US);
         frame(w, TOP, i == 44, 16000);
@@ -478,7 +478,7 @@ static void test_nacks_cannot_multiply(void **state)
         frame(w, TOP, false, 10000);
     }
     media = w->s.counts.bytes;
-    sender_set_rate(&w->s, 6000000, w->now);
+    sender_set_rate(&w->s, 6000000, false, w->now);
     for (int k = 0; k < 50; k++) { /* one second of a hostile viewer */
         for (int i = 0; i < SENDER_RING; i++)
             sender_nack(&w->s, (uint16_t)(w->s.video.sequence - i), 20000,
