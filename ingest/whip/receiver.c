@@ -1,5 +1,7 @@
 #include "ingest/whip/receiver.h"
 
+#include <stdlib.h>
+
 #include "core/base/err.h"
 #include "core/rtc/nack.h"
 
@@ -69,14 +71,16 @@ static void measure_rtt(struct whip_receiver *r, int64_t number, int64_t at)
     if (!r->probe || number != r->probe) return;
     r->probe = 0;
     if (took <= 0 || took > RTT_MAX_US) return;
-    /* Longer may be that a request was lost: believe it slowly. */
+    /* Longer may be that a request was lost: believe it slowly. The second
+     * request goes by the short estimate, patience by the long one. */
     if (!r->rtt_us)
         r->rtt_us = took;
     else if (took < r->rtt_us)
         r->rtt_us = (r->rtt_us + took) / 2;
     else
         r->rtt_us += (took - r->rtt_us) / 8;
-    whip_jitter_set_rtt(r->jitter, r->rtt_us);
+    r->rtt_spread_us += (llabs(took - r->rtt_us) - r->rtt_spread_us) / 4;
+    whip_jitter_set_rtt(r->jitter, r->rtt_us + 2 * r->rtt_spread_us);
 }
 
 void whip_receiver_put(struct whip_receiver *r, const struct rtp_packet *p,

@@ -40,7 +40,7 @@ struct whip_receiver {
 
     /* the round trip, by one request at a time */
     int64_t asked_to; /* all below were asked for before */
-    int64_t probe, probe_at, rtt_us;
+    int64_t probe, probe_at, rtt_us, rtt_spread_us;
     uint64_t skipped, restarts; /* as last seen in jitter's counts */
     struct whip_receiver_counts counts;
 };

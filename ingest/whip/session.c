@@ -287,7 +287,8 @@ void whip_session_rtp(struct whip_session *s, uint8_t *data, size_t len,
     k = find_ssrc(s, p.ssrc, &rtx);
     if (!k) k = new_stream(s, &p, &rtx);
     if (!k || !is_expected(s, k, &p, rtx)) {
-        s->counts.unknown++;
+        /* RTX that brings nothing probes the line, even before media */
+        s->counts.unknown += !rtx || p.payload_len > 2;
         return;
     }
     s->counts.packets++;
