@@ -224,7 +224,7 @@ const char *feed_refusal(const struct feed *f)
             foreign = true;
         else if (r->reorders)
             reorders = true;
-        else
+        else if (r->info.id != FEED_REALTIME_ID || r->info.bitrate_bps)
             plain = true;
     }
     if (plain) return NULL;
@@ -249,17 +249,26 @@ void feed_ask(struct feed *f, int index, int64_t now_at)
     bus_ask_key(f->bus, r->info.id);
 }
 
+static const struct feed_rendition *realtime_top(const struct feed *f)
+{
+    int at = feed_find(f, FEED_REALTIME_ID);
+
+    return at >= 0 && f->renditions[at].info.bitrate_bps ? &f->renditions[at]
+                                                         : NULL;
+}
+
+const struct feed_rendition *feed_dormant(const struct feed *f, int64_t now_at)
+{
+    const struct feed_rendition *r = realtime_top(f);
+
+    return r && !feed_is_fit(r, now_at) ? r : NULL;
+}
+
 void feed_wish_top(struct feed *f, uint32_t target_bps, int64_t now_at)
 {
-    bool reorders = false, encodes = false;
+    const struct feed_rendition *r = realtime_top(f);
 
-    for (int i = 0; i < f->count; i++) {
-        const struct feed_rendition *r = &f->renditions[i];
-        if (r->info.kind != TRACK_VIDEO) continue;
-        reorders |= r->reorders && feed_need_bps(r) <= target_bps;
-        encodes |= !r->info.passthrough;
-    }
-    if (!reorders || !encodes) return;
+    if (!r || r->info.bitrate_bps > target_bps) return;
     if (f->wished_at && now_at - f->wished_at < FEED_WISH_US) return;
     f->wished_at = now_at;
     bus_ask_key(f->bus, FEED_KEEP_ID);

@@ -20,10 +20,12 @@ enum {
     FEED_RENDITIONS_MAX = 12,
     FEED_STALE_US = 1500000, /* without a frame: not to be chosen */
     FEED_ASK_US = 200000,    /* wishes closer than that are one */
-    /* A wish that keeps the ladder's source-size rung for sources with
-     * B-frames going, without a keyframe each time (LADDER_REALTIME_KEEP). */
+    /* The ladder's source-size rung for sources with B-frames: its track is
+     * there from the beginning (a bitrate of 0: cannot be had), its pictures
+     * while wishes under the second id come in (LADDER_REALTIME_KEEP). */
+    FEED_REALTIME_ID = TRACK_RENDITION_FIRST + 18,
     FEED_KEEP_ID = TRACK_RENDITION_FIRST + 19,
-    FEED_WISH_US = 1000000,
+    FEED_WISH_US = 5000000,
 };
 
 struct feed_rendition {
@@ -69,6 +71,9 @@ int feed_find(const struct feed *f, uint8_t id);
  * name the one that is fit. -1. */
 int feed_find_name(const struct feed *f, const char *name, int64_t now_at);
 bool feed_is_fit(const struct feed_rendition *r, int64_t now_at);
+/* The source-size rung that would be made if it were wished for; NULL: it is
+ * there, or cannot be had. */
+const struct feed_rendition *feed_dormant(const struct feed *f, int64_t now_at);
 /* What it needs of a path, audio not counted. */
 uint32_t feed_need_bps(const struct feed_rendition *r);
 /* Those that are fit, best first. */
@@ -83,7 +88,7 @@ bool feed_has_audio(const struct feed *f); /* Opus, fed or to be fed */
 /* A keyframe of renditions[index] is wanted. */
 void feed_ask(struct feed *f, int index, int64_t now_at);
 /* Somebody could be sent target_bps and sees the best rung there is: the
- * source's size may be made for real time. */
+ * source's size is to be made, or kept up. */
 void feed_wish_top(struct feed *f, uint32_t target_bps, int64_t now_at);
 
 #endif

@@ -117,7 +117,8 @@ static uint32_t watch_clean(struct selector *s, uint32_t target_bps,
         s->wanted = s->current;
     if (!is_better(s, best, s->current))
         best = s->current;
-    else if (clean_us >= (has_room ? SELECTOR_UP_US : s->up_wait_us))
+    else if (now_at - s->began_at < SELECTOR_SETTLE_US ||
+             clean_us >= (has_room ? SELECTOR_UP_US : s->up_wait_us))
         s->wanted = best;
     return clean_us < SELECTOR_CALM_US ? 0 : beyond(s, best);
 }

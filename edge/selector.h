@@ -22,7 +22,7 @@ enum {
     SELECTOR_DOWN_US = 300000,
     SELECTOR_UP_US = 5000000,
     SELECTOR_UP_MAX_US = 40000000,
-    SELECTOR_SETTLE_US = 3000000, /* a start's own switches */
+    SELECTOR_SETTLE_US = 3000000, /* of a start: up without a wait */
     SELECTOR_CALM_US = 1000000,
     SELECTOR_RELAPSE_US = 10000000,
     /* What a viewer of whom nothing is known may be sent. */

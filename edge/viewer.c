@@ -638,10 +638,21 @@ struct viewer *viewer_of_node(struct list *node)
 
 int viewer_pin(struct viewer *v, const char *name, int64_t now_at)
 {
-    if (strcmp(name, "auto") && feed_find_name(v->feed, name, now_at) < 0)
+    const struct feed_rendition *dormant = feed_dormant(v->feed, now_at);
+
+    if (strcmp(name, "auto") && feed_find_name(v->feed, name, now_at) < 0 &&
+        (!dormant || strcmp(dormant->info.name, name)))
         return ERR_NOTFOUND;
     set_pin(v, name);
     return 0;
+}
+
+static void describe_rendition(const struct feed_rendition *r,
+                               struct builder *out)
+{
+    builder_printf(
+        out, "{\"name\":\"%s\",\"width\":%u,\"height\":%u,\"bps\":%u}",
+        r->info.name, r->info.width, r->info.height, feed_need_bps(r));
 }
 
 void viewer_describe(const struct viewer *v, int64_t now_at,
@@ -651,19 +662,16 @@ void viewer_describe(const struct viewer *v, int64_t now_at,
     const struct bwe_estimate *e = bwe_estimate(v->bwe);
     struct selector_rung rungs[SELECTOR_RUNGS_MAX];
     int count = feed_ladder(v->feed, now_at, rungs);
+    const struct feed_rendition *dormant = feed_dormant(v->feed, now_at);
 
     /* Names are [a-z0-9_-]: nothing to escape. */
     builder_printf(out, "{\"rendition\":\"%s\",\"auto\":%s,\"pinned\":\"%s\"",
                    r ? r->info.name : "", *v->pin ? "false" : "true", v->pin);
     builder_text(out, ",\"renditions\":[");
+    if (dormant) describe_rendition(dormant, out);
     for (int i = 0; i < count; i++) {
-        const struct track_info *t =
-            &v->feed->renditions[feed_find(v->feed, rungs[i].id)].info;
-        builder_printf(out,
-                       "%s{\"name\":\"%s\",\"width\":%u,\"height\":%u,"
-                       "\"bps\":%u}",
-                       i ? "," : "", t->name, t->width, t->height,
-                       rungs[i].bps);
+        if (i || dormant) builder_text(out, ",");
+        describe_rendition(rendition(v, feed_find(v->feed, rungs[i].id)), out);
     }
     builder_printf(
         out, "],\"estimate_bps\":%lld,\"rtt_ms\":%lld,\"loss\":%.3f}",

@@ -22,6 +22,7 @@ static void viewer_init(struct viewer *v, uint8_t shows)
     selector_set_rungs(&v->s, ladder, 4);
     if (shows) selector_shows(&v->s, shows, v->now);
     v->s.wanted = shows;
+    v->s.began_at = v->now - SELECTOR_SETTLE_US; /* a while ago */
 }
 
 static struct selector_advice step(struct viewer *v, uint32_t target)
@@ -69,6 +70,16 @@ static void test_begins_with_what_fits(void **state)
     assert_true(a.hurry);
     selector_set_rungs(&v.s, NULL, 0);
     assert_int_equal(step(&v, 0).id, 0);
+    /* What comes up a moment later is taken without a wait. */
+    viewer_init(&v, 0);
+    selector_set_rungs(&v.s, ladder + 1, 3);
+    v.s.began_at = 0;
+    selector_shows(&v.s, HD, v.now);
+    step(&v, 0);
+    selector_set_rungs(&v.s, ladder, 4);
+    a = step(&v, 0);
+    assert_int_equal(a.id, TOP);
+    assert_false(a.hurry);
 }
 
 static void test_down_within_a_second(void **state)

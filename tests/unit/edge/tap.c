@@ -286,18 +286,19 @@ static void test_wishes(void **state)
     loop_run_once(w->loop);
     assert_int_equal(count[64], 1);
     /* Only where there is something to be made, and a use for it. */
-    add_frame(w, 64, true, 0, 6000);
-    loop_run_once(w->loop);
     feed_wish_top(w->feed, 5000000, now);
+    assert_null(feed_dormant(w->feed, now));
+    add_track(w, FEED_REALTIME_ID, CODEC_H264, false);
     loop_run_once(w->loop);
-    assert_int_equal(count[FEED_KEEP_ID], 0);
-    add_track(w, 66, CODEC_H264, false);
-    loop_run_once(w->loop);
+    assert_non_null(feed_dormant(w->feed, now));
     feed_wish_top(w->feed, 500000, now);
     feed_wish_top(w->feed, 5000000, now);
     feed_wish_top(w->feed, 5000000, now + 1000);
     loop_run_once(w->loop);
     assert_int_equal(count[FEED_KEEP_ID], 1);
+    add_frame(w, FEED_REALTIME_ID, true, 0, 0);
+    loop_run_once(w->loop);
+    assert_null(feed_dormant(w->feed, loop_now(w->loop)));
     bus_unlisten(w->bus, asked, count);
 }
 
