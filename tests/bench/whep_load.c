@@ -41,6 +41,7 @@ struct stream { /* of video, by its clear header */
     int64_t received, late;
     uint32_t timestamp;
     int64_t frames, frames_lost;
+    int64_t missing, doubtful; /* packets; frames lost unless those come yet */
     uint32_t lsr;
     int64_t lsr_at;
 };
@@ -93,7 +94,7 @@ static void end_frame(struct stream *s)
 {
     if (!s->in_frame) return;
     if (s->broken)
-        s->frames_lost++;
+        s->frames_lost++, s->doubtful++;
     else
         s->frames++;
     s->in_frame = false;
@@ -109,11 +110,17 @@ static void count_video(struct stream *s, const struct rtp_packet *p)
         s->first = n;
         s->highest = n - 1;
     }
-    if (n <= s->highest) {
+    if (n <= s->highest) { /* another processor's queue was faster */
         s->late++;
+        if (--s->missing) return;
+        s->frames += s->doubtful;
+        s->frames_lost -= s->doubtful;
+        s->doubtful = 0;
+        s->broken = false;
         return;
     }
     bool gap = n != s->highest + 1;
+    s->missing += n - s->highest - 1;
     s->highest = n;
     if (s->in_frame && (p->timestamp != s->timestamp || gap)) {
         s->broken = true;
@@ -338,8 +345,7 @@ static struct sum sum_of(const struct load *l)
         s.frames += v->video.frames;
         s.lost += v->video.frames_lost;
         if (v->video.started)
-            s.gaps += v->video.highest - v->video.first + 1 -
-                      v->video.received + v->video.late;
+            s.gaps += v->video.highest - v->video.first + 1 - v->video.received;
         s.audio += v->audio;
         s.resent += v->resent;
         s.refused += rtc_client_refused(v->client);
