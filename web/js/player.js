@@ -380,6 +380,9 @@ export class Player extends EventTarget {
             }
         }
         this.#tell({ type: "source", on: this.#source() });
+        /* The lecturer sends, and nothing comes: the path is lost. */
+        if (this.#source() && this.#realtime.state === "stalled")
+            this.#realtime.refresh();
         this.#update();
     }
 

@@ -137,7 +137,7 @@ const WORDS = {
     idle: ["Off air", ""],
     connecting: ["Connecting", "Connecting to the server…"],
     live: ["Live", ""],
-    reconnecting: ["Reconnecting", "The connection was lost. Reconnecting…"],
+    reconnecting: ["Reconnecting", "Reconnecting…"],
     failed: ["Off air", ""],
 };
 

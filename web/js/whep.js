@@ -20,6 +20,8 @@ const SILENCE = 800;
 const BLIND = 4000;
 /** Between two restarts of one session, ms. */
 const RESTART_REST = 3000;
+/** Stamps that make the latency: two seconds of looks. */
+const AGES = 8;
 /** From 1900 (NTP) to 1970, ms. */
 const NTP = 2208988800000;
 
@@ -197,13 +199,13 @@ export class Whep extends EventTarget {
             rate: 1,
             buffer: f.buffer,
             level: f.height,
-            bitrate: rung?.bitrate ?? f.bps,
+            bitrate: rung?.bitrate || f.bps,
             bandwidth: this.#estimate,
             stalls: this.#stalls,
             frames: this.#frames,
             dropped: f.dropped,
             firstFrameMs: this.#firstFrameMs,
-            skew: this.#clock.offset,
+            skew: this.#skew,
             protocol: f.protocol,
             rtt: f.rtt,
             lost: f.lost,
@@ -262,7 +264,7 @@ export class Whep extends EventTarget {
         }
     }
 
-    /** The network is another one: the old path may be dead or a detour. */
+    /** The path may be dead, or there may be a better one. */
     refresh() {
         const pc = this.#joining?.pc;
         if (pc && pc.connectionState !== "new") this.#restart(pc);
@@ -300,22 +302,32 @@ export class Whep extends EventTarget {
         }
     }
 
+    /** A Date header tells whole seconds: less than that is no difference. */
+    get #skew() {
+        const { offset } = this.#clock;
+        return Math.abs(offset) > 1000 ? offset : 0;
+    }
+
     /** How old is what is shown? @param {import("./join.js").Joining} joining */
     #reckon(joining) {
         const f = this.#figures;
+        /* What surely passes after the server: it cannot be less. */
+        const least = f.rtt !== null && f.buffer !== null
+            ? f.rtt / 2 + f.buffer : null;
         const source = /** @type {any} */ (
             joining.video.getSynchronizationSources?.()[0]);
-        const stamp = source?.captureTimestamp ?? f.captureAt;
-        f.stamped = Number.isFinite(stamp) && stamp > 0;
-        if (f.stamped) {
-            /* NTP or Unix, as the browser has it. */
-            const at = stamp > 1.5 * NTP ? stamp - NTP : stamp;
-            this.#clock.published(at, wall());
-            const age = (this.#clock.now(wall()) - at) / 1000;
-            f.latency = Math.max(0, age);
-        } else if (f.rtt !== null && f.buffer !== null) {
-            f.latency = f.rtt / 2 + f.buffer;
+        const stamp = source?.captureTimestamp;
+        if (stamp > 0) {
+            /* By the server's clock, since 1900. Between two stamps the
+             * browser goes by media time, so one alone says little. */
+            const age = wall() + this.#skew - (stamp - NTP);
+            f.ages = [...f.ages, age / 1000].slice(-AGES);
+        } else if (f.captureAge !== null) {
+            f.ages = [...f.ages, f.captureAge].slice(-AGES);
         }
+        f.stamped = f.ages.length > 0;
+        f.latency = f.stamped
+            ? Math.max(least ?? 0, median(f.ages)) : least;
     }
 
     /** @param {import("./join.js").Joining} joining */
@@ -324,9 +336,10 @@ export class Whep extends EventTarget {
         const seen = (_, frame) => {
             if (this.#joining !== joining) return;
             this.#frames++;
+            /* By our own clock, where the browser has found it out. */
             const at = frame?.captureTime;
-            this.#figures.captureAt =
-                at === undefined ? NaN : performance.timeOrigin + at;
+            this.#figures.captureAge = at === undefined ? null
+                : (performance.now() - at) / 1000;
             if (Number.isNaN(this.#firstFrameMs))
                 this.#firstFrameMs = performance.now();
             if (this.#state === "loading") this.#begin();
@@ -398,6 +411,10 @@ export class Whep extends EventTarget {
     }
 }
 
+/** @param {number[]} values */
+const median = (values) =>
+    [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
 const wall = () => performance.timeOrigin + performance.now();
 
 /**
@@ -408,7 +425,7 @@ function blank() {
         bytes: 0, bytesAt: Infinity, decoded: 0, decodedAt: Infinity,
         latency: null, buffer: null, rtt: null, height: null, bps: null,
         protocol: "", lost: 0, packets: 0, nacks: 0, plis: 0, dropped: 0,
-        freezes: 0, captureAt: NaN, stamped: false,
+        freezes: 0, captureAge: null, ages: [], stamped: false,
         delay: 0, emitted: 0, at: NaN, videoBytes: 0,
     };
 }
@@ -460,7 +477,7 @@ export function rungsOf(said) {
         .map((one) => ({
             name: one.name,
             height: Number(one.height) || 0,
-            bitrate: Number(one.bitrate_bps) || 0,
+            bitrate: Number(one.bps) || 0,
         }))
         .sort((a, b) => b.height - a.height || b.bitrate - a.bitrate)
         .map((one, id) => ({ ...one, id }));

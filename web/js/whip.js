@@ -9,6 +9,7 @@
  * A lost path gets an ICE restart (PATCH) at once; where that does not bring it
  * back, a new session is made: the server lets the same key take over, within
  * one stream. Source: RFC 9725 §4. */
+import { startRate } from "./sdp.js";
 import { passes, pause } from "./trouble.js";
 import { Refusal, Resource, newPeer, only, pathOf } from "./webrtc.js";
 
@@ -17,6 +18,9 @@ const RESTART = 4000;
 /** A new session has so long to connect, ms. */
 const CONNECT = 10000;
 
+/** Of a picture that letters can be read in; feedback corrects it at once. */
+const START_KBPS = 1200;
+
 /** Of a camera; a screen needs sharp letters, not smooth motion. */
 const CAMERA = { bps: 2_500_000, fps: 30, keep: "balanced", hint: "motion" };
 const SCREEN = {
@@ -24,9 +28,9 @@ const SCREEN = {
 };
 /** Lowest first, as browsers allot the rate. */
 const LAYERS = [
-    { rid: "l", scaleResolutionDownBy: 4, share: 0.08 },
-    { rid: "m", scaleResolutionDownBy: 2, share: 0.28 },
-    { rid: "h", scaleResolutionDownBy: 1, share: 1 },
+    { rid: "l", down: 4, share: 0.08 },
+    { rid: "m", down: 2, share: 0.28 },
+    { rid: "h", down: 1, share: 1 },
 ];
 
 /**
@@ -89,21 +93,20 @@ export class Whip extends EventTarget {
      */
     async change(what) {
         const before = this.#what;
+        const pc = this.#pc;
         this.#what = what;
-        if (!this.#pc) return;
-        const senders = this.#pc.getTransceivers().map((t) => t.sender);
-        const [video, audio] = senders;
+        if (!pc) return;
         /* A kind that was not there before needs another session. */
-        if (!before.video !== !what.video || !before.audio !== !what.audio ||
-            before.screen !== what.screen) {
+        if (!before.video !== !what.video || !before.audio !== !what.audio) {
             this.#again(true);
             return;
         }
         hint(what);
-        await Promise.all([
-            what.video && video?.replaceTrack(what.video),
-            what.audio && audio?.replaceTrack(what.audio),
-        ]);
+        for (const { sender } of pc.getTransceivers()) {
+            const kind = sender.track?.kind === "video" ? "video" : "audio";
+            await sender.replaceTrack(what[kind]);
+        }
+        await prefer(pc, what);
     }
 
     /** What leaves this computer; null before the first answer. */
@@ -166,8 +169,10 @@ export class Whip extends EventTarget {
                 return;
             }
             this.#resource = resource;
-            await pc.setRemoteDescription(
-                { type: "answer", sdp: resource.answer });
+            await pc.setRemoteDescription({
+                type: "answer",
+                sdp: startRate(resource.answer, START_KBPS),
+            });
             this.#watchTransport(pc);
             await prefer(pc, this.#what);
         } catch (error) {
@@ -278,20 +283,18 @@ function hint({ video, screen }) {
  * @param {What} what
  */
 function addTracks(pc, what) {
-    const { bps, fps } = what.screen ? SCREEN : CAMERA;
     const stream = new MediaStream();
     hint(what);
     if (what.video) {
-        const whole = [{ maxBitrate: bps, maxFramerate: fps }];
-        const layers = LAYERS.map(({ share, ...layer }) => ({
-            ...layer,
-            maxBitrate: Math.round(share * bps),
-            maxFramerate: fps,
-        }));
+        const layers = what.simulcast ? LAYERS : LAYERS.slice(-1);
         const transceiver = pc.addTransceiver(what.video, {
             direction: "sendonly",
             streams: [stream],
-            sendEncodings: what.simulcast ? layers : whole,
+            sendEncodings: layers.map((layer) => ({
+                ...(what.simulcast ? { rid: layer.rid } : {}),
+                scaleResolutionDownBy: layer.down,
+                ...caps(what, layer),
+            })),
         });
         only(transceiver, RTCRtpSender.getCapabilities?.("video") ?? null,
             "video/H264");
@@ -299,6 +302,19 @@ function addTracks(pc, what) {
     if (what.audio)
         pc.addTransceiver(what.audio,
             { direction: "sendonly", streams: [stream] });
+}
+
+/**
+ * The most that a layer may use.
+ * @param {What} what
+ * @param {typeof LAYERS[number]} layer
+ */
+function caps({ screen }, layer) {
+    const { bps, fps } = screen ? SCREEN : CAMERA;
+    return {
+        maxBitrate: Math.round(layer.share * bps),
+        maxFramerate: fps,
+    };
 }
 
 /**
@@ -313,6 +329,9 @@ async function prefer(pc, what) {
         const parameters = /** @type {any} */ (sender.getParameters());
         parameters.degradationPreference =
             (what.screen ? SCREEN : CAMERA).keep;
+        const layers = LAYERS.slice(-parameters.encodings.length);
+        layers.forEach((layer, i) =>
+            Object.assign(parameters.encodings[i], caps(what, layer)));
         await sender.setParameters(parameters);
     } catch {
         /* The browser decides by itself. */

@@ -25,8 +25,8 @@ test("a closed storage is no obstacle", () => {
 test("renditions as the server lists them, highest first", () => {
     const said = {
         renditions: [
-            { name: "360p", width: 640, height: 360, bitrate_bps: 7e5 },
-            { name: "720p", width: 1280, height: 720, bitrate_bps: 2e6 },
+            { name: "360p", width: 640, height: 360, bps: 7e5 },
+            { name: "720p", width: 1280, height: 720, bps: 2e6 },
             { name: 7 }, null,
         ],
     };
