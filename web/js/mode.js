@@ -19,8 +19,8 @@
 
 /** Real time has so long to show a picture before standard is loaded too. */
 export const PATIENCE = 2000;
-/** So long after a stall (js/whep.js: 800 ms without media) it is given up;
- *  meanwhile the API may say that it is the lecturer who is off. */
+/** So long after its path was found lost (js/whep.js: 1.3 s without a packet)
+ *  standard is loaded too; meanwhile real time makes itself another path. */
 export const LOSS = 700;
 /** Both are tried; after this real time is let go. */
 export const GIVE_UP = 8000;

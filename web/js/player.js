@@ -338,7 +338,8 @@ export class Player extends EventTarget {
         const { state } = this.#of(way);
         if (way === "realtime") {
             if (state === "playing") this.#tell({ type: "realtime-playing" });
-            if (state === "stalled") this.#tell({ type: "realtime-stalled" });
+            if (state === "stalled" && this.#realtime.lost)
+                this.#tell({ type: "realtime-stalled" });
             if (state === "refused")
                 this.#tell({
                     type: "realtime-refused",
@@ -380,9 +381,6 @@ export class Player extends EventTarget {
             }
         }
         this.#tell({ type: "source", on: this.#source() });
-        /* The lecturer sends, and nothing comes: the path is lost. */
-        if (this.#source() && this.#realtime.state === "stalled")
-            this.#realtime.refresh();
         this.#update();
     }
 

@@ -6,8 +6,10 @@
  *    │                  ├──► absent
  *    └────unload()──────┴──► refused (why, final): not to be had this way
  *
- * A lost path is restarted (ICE) while the picture stands; who decides that it
- * took too long is js/mode.js. */
+ * The server reports once a second even while the lecturer sends nothing, so a
+ * lost path (nothing comes) is told from a silent source (no media comes). For
+ * a lost path a second session is made while the picture stands, over whatever
+ * carries; who decides that it took too long is js/mode.js. */
 import { ServerClock } from "./clock.js";
 import { canJoin, join, pageToken, whepUrl } from "./join.js";
 import { Refusal, pathOf } from "./webrtc.js";
@@ -16,6 +18,10 @@ import { Refusal, pathOf } from "./webrtc.js";
 const LOOK = 250;
 /** Without a byte for this long it is a stall, ms. */
 const SILENCE = 800;
+/** Not even a report for this long: the path is lost, ms. */
+const DEAF = 1300;
+/** No media but reports for this long: whatever it is, it is enough, ms. */
+const STUCK = 4000;
 /** Bytes but no picture for this long: the decoder waits in vain, ms. */
 const BLIND = 4000;
 /** Between two restarts of one session, ms. */
@@ -39,8 +45,12 @@ export class Whep extends EventTarget {
     #state = "idle";
     /** @type {import("./join.js").Joining | null} */
     #joining = null;
+    /** To follow #joining once it brings pictures.
+     *  @type {import("./join.js").Joining | null} */
+    #next = null;
     /** @type {import("./webrtc.js").Resource | null} */
     #resource = null;
+    #lost = false;
     #abort = new AbortController();
     #timer = 0;
     #clock = new ServerClock();
@@ -77,6 +87,11 @@ export class Whep extends EventTarget {
         return this.#state;
     }
 
+    /** The stall is ours, not the lecturer's. */
+    get lost() {
+        return this.#lost;
+    }
+
     get refusal() {
         return this.#refusal;
     }
@@ -89,12 +104,10 @@ export class Whep extends EventTarget {
     async load(early = null) {
         this.#stop();
         const abort = this.#abort = new AbortController();
-        this.#figures = blank();
         this.#move("loading");
         const asked = await early;
         if (abort.signal.aborted) {
-            asked?.pc.close();
-            asked?.done.then((late) => late.remove(), () => {});
+            drop(asked);
             return;
         }
         try {
@@ -108,18 +121,78 @@ export class Whep extends EventTarget {
 
     /** @param {import("./join.js").Joining} joining */
     #attach(joining) {
-        this.#joining = joining;
-        const { pc, stream } = joining;
-        pc.addEventListener("connectionstatechange",
-            () => this.#joining === joining && this.#onConnection(pc));
-        this.#video.srcObject = stream;
+        this.#video.srcObject = joining.stream;
         this.#emit("attached");
-        this.#watchFrames(joining);
+        this.#follow(joining);
         joining.done.then(
             (resource) => this.#onAnswer(joining, resource),
             (error) => this.#joining === joining && this.#onError(error),
         );
+    }
+
+    /** @param {import("./join.js").Joining} joining */
+    #follow(joining) {
+        const { pc } = joining;
+        this.#joining = joining;
+        this.#figures = blank();
+        this.#lost = false;
+        pc.addEventListener("connectionstatechange",
+            () => this.#joining === joining && this.#onConnection(pc));
+        this.#watchFrames(joining);
+        clearInterval(this.#timer);
         this.#timer = setInterval(() => this.#look(joining), LOOK);
+    }
+
+    /** A second session beside the one whose path is lost. */
+    async #rejoin() {
+        if (this.#next) return;
+        const next = join(whepUrl(this.#channel, this.#wanted),
+            { token: pageToken(), signal: this.#abort.signal });
+        this.#next = next;
+        try {
+            const resource = await next.done;
+            await this.#brings(next);
+            if (this.#next === next) this.#swap(next, resource);
+            else resource.remove();
+        } catch {
+            /* The old one may come back, or js/mode.js goes elsewhere. */
+            drop(next);
+            if (this.#next === next) this.#next = null;
+        }
+    }
+
+    /** Pictures, or an end. @param {import("./join.js").Joining} joining */
+    async #brings({ pc }) {
+        for (;;) {
+            const figures = blank();
+            read(await pc.getStats(), figures, performance.now());
+            if (figures.decoded > 0) return;
+            if (pc.connectionState === "failed" ||
+                pc.connectionState === "closed") throw new Error("no path");
+            await new Promise((resolve) => setTimeout(resolve, LOOK / 5));
+        }
+    }
+
+    /**
+     * Other tracks in the same stream: the old picture stands until the new
+     * one is painted.
+     * @param {import("./join.js").Joining} next
+     * @param {import("./webrtc.js").Resource} resource
+     */
+    #swap(next, resource) {
+        const old = /** @type {any} */ (this.#joining);
+        const gone = this.#resource;
+        const { stream } = old;
+        const before = stream.getTracks();
+        for (const track of next.stream.getTracks()) stream.addTrack(track);
+        for (const track of before) stream.removeTrack(track);
+        next.stream = stream;
+        this.#next = null;
+        this.#follow(next);
+        this.#onAnswer(next, resource);
+        this.#begin();
+        gone?.remove();
+        old.pc.close();
     }
 
     /** Lets go of the session; the last picture stays until clear(). */
@@ -255,7 +328,8 @@ export class Whep extends EventTarget {
     /** New paths for the same session. @param {RTCPeerConnection} pc */
     async #restart(pc) {
         const now = performance.now();
-        if (!this.#resource || now - this.#restartAt < RESTART_REST) return;
+        if (!this.#resource || this.#next ||
+            now - this.#restartAt < RESTART_REST) return;
         this.#restartAt = now;
         try {
             await this.#resource.restart(pc);
@@ -276,9 +350,10 @@ export class Whep extends EventTarget {
         if (!report || this.#joining !== joining) return;
         const now = performance.now();
         const f = this.#figures;
-        const was = { bytes: f.bytes, decoded: f.decoded };
+        const was = { bytes: f.bytes, decoded: f.decoded, heard: f.heard };
         read(report, f, now);
         if (f.bytes !== was.bytes) f.bytesAt = now;
+        if (f.heard !== was.heard) f.heardAt = now;
         if (f.decoded !== was.decoded) f.decodedAt = now;
         this.#reckon(joining);
         this.#judge(now);
@@ -294,12 +369,20 @@ export class Whep extends EventTarget {
             this.#stalls++;
             this.#move("stalled");
         } else if (this.#state === "stalled" && !silent && !blind) {
+            this.#lost = false;
             this.#move("playing");
         } else if (this.#state === "loading" && document.hidden &&
             f.decoded > 0) {
             /* Nothing is painted in a hidden page. */
-            this.#move("playing");
+            this.#begin();
         }
+        const deaf = now - f.heardAt > DEAF;
+        const lost = this.#state === "stalled" &&
+            (deaf || blind || now - f.bytesAt > STUCK);
+        if (!lost || this.#lost) return;
+        this.#lost = true;
+        if (deaf) this.#rejoin();
+        this.#emit("state");
     }
 
     /** A Date header tells whole seconds: less than that is no difference. */
@@ -357,7 +440,8 @@ export class Whep extends EventTarget {
 
     #begin() {
         const now = performance.now();
-        this.#figures.bytesAt = this.#figures.decodedAt = now;
+        const f = this.#figures;
+        f.bytesAt = f.decodedAt = f.heardAt = now;
         this.#move("playing");
     }
 
@@ -389,13 +473,11 @@ export class Whep extends EventTarget {
     #stop() {
         clearInterval(this.#timer);
         this.#abort.abort();
-        const joining = this.#joining;
-        this.#joining = null;
+        this.#lost = false;
         this.#resource?.remove();
         this.#resource = null;
-        joining?.pc.close();
-        /* A session that is made after all is not left behind. */
-        joining?.done.then((late) => late.remove(), () => {});
+        for (const joining of [this.#joining, this.#next]) drop(joining);
+        this.#joining = this.#next = null;
     }
 
     /** @param {WhepState} state */
@@ -411,6 +493,15 @@ export class Whep extends EventTarget {
     }
 }
 
+/**
+ * Closes it; a session that is made after all is not left behind.
+ * @param {import("./join.js").Joining | null} joining
+ */
+function drop(joining) {
+    joining?.pc.close();
+    joining?.done.then((late) => late.remove(), () => {});
+}
+
 /** @param {number[]} values */
 const median = (values) =>
     [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
@@ -423,6 +514,7 @@ const wall = () => performance.timeOrigin + performance.now();
 function blank() {
     return {
         bytes: 0, bytesAt: Infinity, decoded: 0, decodedAt: Infinity,
+        heard: 0, heardAt: Infinity,
         latency: null, buffer: null, rtt: null, height: null, bps: null,
         protocol: "", lost: 0, packets: 0, nacks: 0, plis: 0, dropped: 0,
         freezes: 0, captureAge: null, ages: [], stamped: false,
@@ -437,8 +529,9 @@ function blank() {
  * @param {number} now
  */
 function read(report, f, now) {
-    let bytes = 0;
+    let bytes = 0, heard = 0;
     for (const entry of report.values()) {
+        if (entry.type === "transport") heard += entry.bytesReceived ?? 0;
         if (entry.type !== "inbound-rtp") continue;
         bytes += entry.bytesReceived ?? 0;
         if (entry.kind !== "video") continue;
@@ -461,6 +554,8 @@ function read(report, f, now) {
         f.freezes = entry.freezeCount ?? 0;
     }
     f.bytes = bytes;
+    /* All that came, reports included; not every browser counts it. */
+    f.heard = heard || bytes;
     const path = pathOf(report);
     f.rtt = path.rtt;
     if (path.protocol) f.protocol = path.protocol;
