@@ -8,7 +8,7 @@ enum {
     RTT_MOST_US = 2 * SECOND,
     RTT_JUMP_US = 80000,
     SAMPLES_STALE_US = 2 * SECOND, /* then reports count again */
-    SILENT_SAMPLES_US = 600000,
+    SILENT_SAMPLES_US = SECOND,
     SILENT_REPORTS_US = 6 * SECOND,
 
     PROBE_LEAST = 5, /* arrived packets, to tell anything */
@@ -72,9 +72,6 @@ static void finish_probe(struct bwe *b, int64_t now)
 
     b->probe.id = 0;
     b->probed_at = now;
-    b->probe_gap_us *= 2;
-    if (b->probe_gap_us > PROBE_GAP_MOST_US)
-        b->probe_gap_us = PROBE_GAP_MOST_US;
     if (p.arrived < PROBE_LEAST || p.last_arrived_at <= p.first_arrived_at ||
         p.last_sent_at <= p.first_sent_at)
         return;
@@ -82,11 +79,17 @@ static void finish_probe(struct bwe *b, int64_t now)
               (double)(p.last_arrived_at - p.first_arrived_at);
     sent = (double)p.bytes * 8e6 / (double)(p.last_sent_at - p.first_sent_at);
     learned = fmin(fmin(sent, arrived), (double)p.bps);
-    if (arrived < 0.9 * sent || p.lost * 10 > p.packets) {
-        bwe_note_capacity(b, fmin(arrived, learned), now);
-        /* A target that was never tried may lie above it. */
-        learned = fmax(0.85 * (double)b->capacity_bps, (double)b->peak_bps);
+    if (p.lost * 10 > p.packets) {
+        /* It did not fit. A target that was never tried may lie above it. */
+        bwe_note_capacity(b, learned, now);
+        learned = fmax(0.85 * learned, (double)b->peak_bps);
         if (p.arrived >= PROBE_SURE) bwe_cut(b, learned, now);
+        b->probe_gap_us *= 2;
+        if (b->probe_gap_us > PROBE_GAP_MOST_US)
+            b->probe_gap_us = PROBE_GAP_MOST_US;
+    } else if (arrived < 0.9 * sent) {
+        /* A queue, or a stall on the way: believe what came through. */
+        learned *= 0.85;
     } else {
         b->capacity_bps = 0;
         b->probe_gap_us = PROBE_GAP_LEAST_US;
@@ -132,6 +135,19 @@ static void note_sample(struct bwe *b, const struct twcc_sample *s, int64_t now)
     if (!s->lost) trend_feed(&b->trend, s);
 }
 
+/* If hardly anything was lost, only the feedback was late: go on as before. */
+static void resume(struct bwe *b, const struct twcc_sample *s, int count,
+                   int64_t now)
+{
+    int lost = 0;
+
+    for (int i = 0; i < count; i++)
+        lost += s[i].lost;
+    b->resumed_at = now;
+    if (lost * 10 <= count)
+        bwe_set_target(b, (double)b->before_silence_bps, now);
+}
+
 void bwe_samples(struct bwe *b, const struct twcc_sample *s, int count,
                  int64_t now)
 {
@@ -139,7 +155,7 @@ void bwe_samples(struct bwe *b, const struct twcc_sample *s, int count,
     int64_t seen, all, lost;
 
     if (count <= 0) return;
-    if (e->state == BWE_SILENT) b->resumed_at = now;
+    if (e->state == BWE_SILENT) resume(b, s, count, now);
     for (int i = 0; i < count; i++)
         note_sample(b, &s[i], now);
     if (b->probe.id && now - b->probe.sent_at > PROBE_OVER_US)
@@ -149,7 +165,7 @@ void bwe_samples(struct bwe *b, const struct twcc_sample *s, int count,
     lost = meter_sum(&b->lost, SECOND, &seen);
     e->loss = all ? (double)lost / (double)all : 0;
     e->acked_bps = meter_rate(&b->acked, RATE_US, RATE_LEAST_US);
-    e->queue_us = b->trend.queue_us;
+    e->queue_us = b->trend.standing_us;
     bwe_control_samples(b, now);
     note_limited(b, now);
 }
@@ -210,6 +226,7 @@ void bwe_tick(struct bwe *b, int64_t now)
     note_limited(b, now);
     if (now - since < silent || !meter_sum(&b->sent, RATE_US, &seen)) return;
     b->silenced_at = now;
+    if (e->state != BWE_SILENT) b->before_silence_bps = e->target_bps;
     bwe_cut(b, 0.7 * (double)e->target_bps, now);
     e->state = BWE_SILENT;
 }
@@ -223,7 +240,7 @@ int64_t bwe_probe_wanted(const struct bwe *b, int64_t want_bps, int64_t now)
 
     if (want_bps <= e->target_bps || e->target_bps >= b->conf.max_bps ||
         e->state != BWE_RISING || !e->limited || e->loss > LOSS_LOW ||
-        !e->acked_bps || b->trend.queue_us > QUEUE_CALM_US)
+        !e->acked_bps || b->trend.standing_us > QUEUE_CALM_US)
         return 0;
     if (b->probe.id || now - b->samples_at > SECOND ||
         !bwe_has_passed(e->lowered_at, now, PROBE_AFTER_CUT_US) ||

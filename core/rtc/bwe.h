@@ -41,7 +41,7 @@ struct bwe_estimate {
     int64_t target_bps; /* send at most so much, all together */
     int64_t acked_bps;  /* delivered, over the last 500 ms; 0: not known */
     int64_t rtt_us;     /* smoothed; 0: not known */
-    int64_t queue_us;   /* of delay above the least seen lately; by samples */
+    int64_t queue_us;   /* delay above the least of 10 s, that did not pass */
     double loss;        /* 0 .. 1, over about the last second */
     enum bwe_state state;
     int64_t lowered_at; /* when target_bps was last cut; INT64_MIN: never */

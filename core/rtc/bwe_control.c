@@ -6,10 +6,13 @@ enum {
     PEAK_FADE_US = 4 * SECOND,
     LOSS_LEAST = 20, /* packets, before a share of them tells anything */
     CUT_GAP_US = 200000,
+    FULL_US = 250000,
     RTT_UNKNOWN_US = 100000,
     QUEUE_OVER_US = 20000,  /* over-use is believed with such a queue */
     QUEUE_LONG_US = 150000, /* cut deeper, so that it drains */
     QUEUE_GROWN_US = 3000,  /* since over-use began: not a mere step */
+    QUEUE_STUCK_US = 40000,
+    STUCK_US = 700000,
     DRAIN_US = 3 * SECOND,
     CAPACITY_KEPT_US = 12 * SECOND,
     REMB_STALE_US = 5 * SECOND,
@@ -52,13 +55,15 @@ int64_t bwe_rtt_or_guess(const struct bwe *b)
     return b->estimate.rtt_us ? b->estimate.rtt_us : RTT_UNKNOWN_US;
 }
 
-/* What the path carries when it is full. */
+/* What the path carries when it is full: with a standing queue it has been so
+ * for all of that time. */
 static double full_rate(const struct bwe *b)
 {
-    int64_t busy = trend_capacity(&b->trend);
+    int64_t bps = b->estimate.acked_bps;
 
-    if (!b->estimate.acked_bps) return (double)b->estimate.target_bps;
-    return busy ? (double)busy : (double)b->estimate.acked_bps;
+    if (b->trend.standing_us > QUEUE_OVER_US)
+        bps = meter_rate(&b->acked, FULL_US, FULL_US / 2);
+    return bps ? (double)bps : (double)b->estimate.target_bps;
 }
 
 void bwe_note_capacity(struct bwe *b, double bps, int64_t now)
@@ -71,7 +76,7 @@ void bwe_note_capacity(struct bwe *b, double bps, int64_t now)
  * (another route, a radio) does not. */
 static bool is_growing(struct bwe *b)
 {
-    int64_t queue = b->trend.previous.queue_us;
+    int64_t queue = b->trend.queue_us;
 
     if (b->trend.state != TREND_OVER) {
         b->over_from_us = -1;
@@ -81,14 +86,25 @@ static bool is_growing(struct bwe *b)
     return queue >= b->over_from_us + QUEUE_GROWN_US;
 }
 
+/* The last cut was for a queue, and that is still there: it was too small. */
+static bool is_stuck(const struct bwe *b, int64_t now)
+{
+    int64_t since = now - b->estimate.lowered_at;
+
+    return b->capacity_bps && b->capacity_at == b->estimate.lowered_at &&
+           b->trend.state != TREND_UNDER && since > STUCK_US &&
+           since < DRAIN_US && b->trend.standing_us > QUEUE_STUCK_US;
+}
+
 /* The queue grows: go below what the path carries. True: it was cut. */
 static bool cut_by_delay(struct bwe *b, int64_t now)
 {
     double full = full_rate(b);
-    int64_t queue = b->trend.queue_us;
+    int64_t queue = b->trend.standing_us;
+    bool grows = is_growing(b) && queue >= QUEUE_OVER_US;
 
-    if (!is_growing(b) || queue < QUEUE_OVER_US) return false;
     if (b->probe.id || now - b->probed_at < PROBE_CALM_US) return false;
+    if (!grows && !is_stuck(b, now)) return false;
     bwe_note_capacity(b, full, now);
     return bwe_cut(b, full * (queue > QUEUE_LONG_US ? 0.70 : 0.85), now);
 }
@@ -102,7 +118,7 @@ static bool cut_by_loss(struct bwe *b, int64_t now)
     if (b->recent < LOSS_LEAST) return false;
     loss = (double)b->recent_lost / b->recent;
     if (loss > LOSS_FLOOD ||
-        (loss > LOSS_HIGH && b->trend.queue_us > QUEUE_OVER_US)) {
+        (loss > LOSS_HIGH && b->trend.standing_us > QUEUE_OVER_US)) {
         bwe_note_capacity(b, full, now);
         return bwe_cut(b, full * 0.85, now);
     }
@@ -164,7 +180,7 @@ static int64_t control_span(struct bwe *b, int64_t now, int64_t most)
 static bool is_draining(const struct bwe *b, int64_t now)
 {
     if (b->trend.state != TREND_NORMAL) return true;
-    return b->trend.queue_us > QUEUE_CALM_US &&
+    return b->trend.standing_us > QUEUE_CALM_US &&
            !bwe_has_passed(b->estimate.lowered_at, now, DRAIN_US);
 }
 
@@ -182,7 +198,7 @@ void bwe_control_samples(struct bwe *b, int64_t now)
         return;
     if (is_draining(b, now) || e->loss > LOSS_HIGH ||
         (e->loss > LOSS_LOW &&
-         (e->loss > LOSS_SOME || b->trend.queue_us > QUEUE_CALM_US)))
+         (e->loss > LOSS_SOME || b->trend.standing_us > QUEUE_CALM_US)))
         e->state = BWE_HOLDING;
     else
         rise(b, span, now);

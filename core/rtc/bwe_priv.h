@@ -36,6 +36,7 @@ struct bwe {
     int64_t over_from_us; /* the queue when over-use began; -1: there is none */
     int64_t capacity_bps, capacity_at; /* when it was last over-used; 0 */
     int64_t samples_at, heard_at, silenced_at;
+    int64_t before_silence_bps;
     int64_t resumed_at; /* after silence; what was lost in it is known */
     int64_t remb_bps, remb_at;
     int64_t rtt_least_us;

@@ -7,10 +7,9 @@ enum {
     GROUP_US = 5000,
     GAP_US = 3 * 1000000,   /* of arrivals: what was before tells nothing */
     SPAN_US = 10 * 1000000, /* least delays are kept for two of them */
-    QUEUE_FADE_US = 100000,
-    BUSY_QUEUE_US = 10000, /* a queue at both ends of a delta: path is full */
-    BUSY_FADE_US = 250000,
-    BUSY_LEAST_US = 50000,
+    LOW_US = 25000,
+    STANDING_US = 200000,
+    STANDING_LEAST = 4, /* of lows */
     DELTAS_MAX = 60,
     OVER_LEAST_MS = 10,
     THRESHOLD_LEAST_MS = 6,
@@ -47,27 +46,25 @@ static void note_delay(struct trend *t, const struct twcc_sample *s)
     if (delay < t->least_us[0]) t->least_us[0] = delay;
 }
 
-static void note_queue(struct trend *t, struct trend_group *g, int64_t span_us)
+/* The least queue of the last 200 ms, and of four lows at least: where packets
+ * come in bursts, a burst must have begun in them. */
+static void note_standing(struct trend *t, int64_t queue_us, int64_t at)
 {
-    double weight, fade;
+    int last = TREND_LOWS - 1;
 
-    g->queue_us = g->least_delay_us - least_delay(t);
-    if (span_us < 0) span_us = 0;
-    weight = fmin(1, (double)(span_us + GROUP_US) / QUEUE_FADE_US);
-    t->queue_us += (int64_t)(weight * (double)(g->queue_us - t->queue_us));
-    fade = exp(-(double)span_us / BUSY_FADE_US);
-    t->busy_bytes *= fade;
-    t->busy_us *= fade;
-    if (g->queue_us > BUSY_QUEUE_US && t->previous.queue_us > BUSY_QUEUE_US) {
-        t->busy_bytes += (double)g->bytes;
-        t->busy_us += (double)span_us;
+    if (at / LOW_US != t->lows[last].at / LOW_US) {
+        memmove(t->lows, t->lows + 1, (size_t)last * sizeof t->lows[0]);
+        t->lows[last].at = at;
+        t->lows[last].queue_us = queue_us;
     }
-}
-
-int64_t trend_capacity(const struct trend *t)
-{
-    if (t->busy_us < BUSY_LEAST_US) return 0;
-    return (int64_t)(t->busy_bytes * 8e6 / t->busy_us);
+    if (queue_us < t->lows[last].queue_us) t->lows[last].queue_us = queue_us;
+    t->standing_us = queue_us;
+    for (int i = last; i >= 0; i--) {
+        if (last - i >= STANDING_LEAST && at - t->lows[i].at > STANDING_US)
+            break;
+        if (t->lows[i].queue_us < t->standing_us)
+            t->standing_us = t->lows[i].queue_us;
+    }
 }
 
 /* --- the trend --- */
@@ -155,7 +152,8 @@ static void close_group(struct trend *t)
     int64_t arrived_us = g->last_arrived_at - p->last_arrived_at;
 
     if (p->bytes && (arrived_us < 0 || arrived_us > GAP_US)) restart(t);
-    note_queue(t, g, p->bytes ? arrived_us : 0);
+    t->queue_us = g->least_delay_us - least_delay(t);
+    note_standing(t, t->queue_us, g->last_arrived_at);
     if (p->bytes) {
         if (!t->groups) t->origin_at = g->last_arrived_at;
         if (t->groups < DELTAS_MAX) t->groups++;

@@ -33,6 +33,8 @@ struct answer {
 struct link {
     /* The way, changed by the tests. */
     int64_t rate_bps, queue_us, delay_us, jitter_us;
+    int64_t stall_us; /* at most so long the receiver sleeps, again and again */
+    int64_t asleep_until, awake_until;
     double loss;
     /* The sender. */
     int64_t source_bps; /* media is at most so much */
@@ -144,11 +146,26 @@ static void send_media(struct link *l)
     }
 }
 
+/* A machine with more to do than it can: packets wait, then come all at once,
+ * and so does the feedback. */
+static bool is_asleep(struct link *l)
+{
+    if (!l->stall_us) return false;
+    if (l->now < l->asleep_until) return true;
+    if (l->now < l->awake_until) return false;
+    l->asleep_until = l->now + (int64_t)(chance(l) * (double)l->stall_us);
+    l->awake_until = l->asleep_until + (int64_t)(chance(l) * 200 * MS);
+    return true;
+}
+
 static void receive(struct link *l)
 {
+    if (is_asleep(l)) return;
     while (l->way_count && l->way[l->way_first].due_at <= l->now) {
+        int64_t at = l->stall_us ? l->now : l->way[l->way_first].due_at;
+
         twcc_recorder_received(l->recorder, l->way[l->way_first].number,
-                               l->way[l->way_first].due_at + 77 * SECOND);
+                               at + 77 * SECOND);
         l->delivered_bytes += PACKET;
         l->way_first = (l->way_first + 1) % WAY_MAX;
         l->way_count--;
@@ -161,7 +178,9 @@ static void give_feedback(struct link *l)
     struct builder out;
     size_t offset = 0;
 
-    if (twcc_recorder_deadline(l->recorder) - 77 * SECOND > l->now) return;
+    if (twcc_recorder_deadline(l->recorder) - 77 * SECOND > l->now ||
+        l->now < l->asleep_until)
+        return;
     builder_init(&out, RTCP_MAX);
     if (twcc_recorder_write(l->recorder, &out, 1, 2)) {
         assert_int_equal(
@@ -194,7 +213,7 @@ static void take_feedback(struct link *l)
 
         l->next_report_at += SECOND;
         l->sent_packets = l->lost_packets = 0;
-        if (l->rate_bps)
+        if (l->rate_bps && l->now >= l->asleep_until)
             bwe_report(l->b, (uint8_t)(lost * 255), 2 * l->delay_us + queue,
                        l->now);
     }
@@ -401,6 +420,42 @@ static void test_jitter_is_not_congestion(void **state)
     stop(&l);
 }
 
+static void test_stalls_are_not_congestion(void **state)
+{
+    struct link *l = start(20 * MBIT);
+
+    (void)state;
+    l->stall_us = 120 * MS;
+    l->source_bps = 2 * MBIT;
+    l->key_every = 50;
+    run_for(l, 10 * SECOND);
+    reset_extremes(l);
+    run_for(l, 60 * SECOND);
+    assert_true(l->least_bps >= 2 * MBIT);
+    stop(&l);
+}
+
+/* Longer than silence is borne, and nothing is lost. */
+static void test_late_feedback_changes_nothing(void **state)
+{
+    struct link *l = start(20 * MBIT);
+    int64_t before;
+
+    (void)state;
+    l->source_bps = 2 * MBIT;
+    run_for(l, 10 * SECOND);
+    before = target(l);
+    l->stall_us = MS;
+    l->asleep_until = l->now + 2500 * MS;
+    l->awake_until = l->now + 100 * SECOND;
+    run_for(l, 2400 * MS);
+    assert_int_equal(bwe_estimate(l->b)->state, BWE_SILENT);
+    assert_true(target(l) < before);
+    run_for(l, 2 * SECOND);
+    assert_true(target(l) >= before);
+    stop(&l);
+}
+
 /* Another route, 60 ms longer. */
 static void test_a_longer_way_is_not_congestion(void **state)
 {
@@ -456,7 +511,7 @@ static void test_a_dead_path_is_noticed(void **state)
     l->rate_bps = 0;
     run_for(l, 2 * SECOND);
     assert_int_equal(bwe_estimate(l->b)->state, BWE_SILENT);
-    assert_true(target(l) < 2 * MBIT);
+    assert_true(target(l) < 3 * MBIT);
     l->rate_bps = 4 * MBIT;
     run_for(l, 10 * SECOND);
     assert_true(target(l) >= 2500 * KBIT);
@@ -522,6 +577,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_losses_by_chance_do_not_starve),
     cmocka_unit_test(test_heavy_losses_lower_it),
     cmocka_unit_test(test_jitter_is_not_congestion),
+    cmocka_unit_test(test_stalls_are_not_congestion),
+    cmocka_unit_test(test_late_feedback_changes_nothing),
     cmocka_unit_test(test_a_longer_way_is_not_congestion),
     cmocka_unit_test(test_few_frames_a_second),
     cmocka_unit_test(test_key_frames_are_not_congestion),
