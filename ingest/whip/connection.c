@@ -20,6 +20,7 @@ enum {
     ADDRESS_MAX = 64,
     RETRY_S = 5,
     STATS_US = 1000000,
+    ANSWER_US = 10000000, /* the door's, to a publisher that asks */
 };
 
 /*  POST ─► ASKED (ticket) ─► on_ready: 201 ─► ACCEPTED ─► on_connected ─►
@@ -168,6 +169,10 @@ static void on_timer(void *arg)
     int64_t now = loop_now(c->whip->loop);
     const char *why;
 
+    if (c->ticket) {
+        end(c, "the channel did not answer");
+        return;
+    }
     whip_session_tick(c->session, now);
     rtc_host_flush(c->whip->host);
     watch(c, now);
@@ -297,6 +302,7 @@ static void on_ready(void *arg)
         end(c, "the server is full");
         return;
     }
+    timer_cancel(&c->timer); /* the peer has its own time-outs */
     metric_add(c->whip->m_opened, 1);
 }
 
@@ -453,5 +459,6 @@ void whip_connection_open(struct whip *w, struct rtc_ticket *t)
         return;
     }
     rtc_ticket_on_abandoned(t, on_abandoned, c);
+    timer_set(&c->timer, loop_now(w->loop) + ANSWER_US);
     publisher_open(c->publisher, post->bearer); /* may end c */
 }
