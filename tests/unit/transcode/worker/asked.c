@@ -423,6 +423,7 @@ static const struct plan *newest_plan(void)
 
     for (int i = 0; i < rig.seen_count; i++)
         if (rig.seen[i].type == BUS_PLAN) p = &rig.seen[i].plan;
+    assert_non_null(p);
     return p;
 }
 

@@ -181,6 +181,15 @@ static const struct frame *frame_of(uint8_t id, int n)
     return NULL;
 }
 
+/* The same, where it must be there. */
+static const struct frame *the_frame_of(uint8_t id, int n)
+{
+    const struct frame *f = frame_of(id, n);
+
+    assert_non_null(f);
+    return f;
+}
+
 static const struct wire_record *track_of(uint8_t id)
 {
     for (int i = 0; i < rig.count; i++)
@@ -264,12 +273,12 @@ static void test_a_wished_keyframe_is_the_next_picture(void **state)
     }
     finish();
     for (int i = 0; i < FRAMES; i++)
-        assert_int_equal(!!(frame_of(67, i)->flags & FRAME_KEY),
+        assert_int_equal(!!(the_frame_of(67, i)->flags & FRAME_KEY),
                          i == 0 || i == 41 || i == 60);
     for (int i = 0; i < FRAMES / 2; i++) /* every other picture */
-        assert_int_equal(!!(frame_of(68, i)->flags & FRAME_KEY),
+        assert_int_equal(!!(the_frame_of(68, i)->flags & FRAME_KEY),
                          i == 0 || i * 2 == 42 || i * 2 == 60);
-    assert_int_equal(frame_of(82, FRAMES - 1)->pts, (FRAMES - 1) * TICK);
+    assert_int_equal(the_frame_of(82, FRAMES - 1)->pts, (FRAMES - 1) * TICK);
     clean_up();
 }
 
@@ -288,8 +297,8 @@ static void test_on_demand_begins_at_once(void **state)
     }
     finish();
     for (int i = 33; i < FRAMES; i++) {
-        assert_int_equal(frame_of(82, i - 33)->pts, i * TICK);
-        assert_int_equal(!!(frame_of(82, i - 33)->flags & FRAME_KEY),
+        assert_int_equal(the_frame_of(82, i - 33)->pts, i * TICK);
+        assert_int_equal(!!(the_frame_of(82, i - 33)->flags & FRAME_KEY),
                          i == 33 || i == 60);
     }
     clean_up();
@@ -380,9 +389,9 @@ static void test_a_reordered_source_is_put_in_order(void **state)
     }
     finish();
     assert_non_null(frame_of(82, 0));
-    first = frame_of(82, 0)->pts / TICK;
+    first = the_frame_of(82, 0)->pts / TICK;
     assert_in_range(first, 16, 20);
-    assert_true(frame_of(82, 0)->flags & FRAME_KEY);
+    assert_true(the_frame_of(82, 0)->flags & FRAME_KEY);
     for (int i = 0; i < FRAMES - (int)first; i++) {
         const struct frame *f = frame_of(82, i);
         assert_non_null(f);
@@ -466,10 +475,10 @@ static void test_a_rung_begins_and_ends_when_told(void **state)
     for (int i = 40; i < 60; i++)
         give_frame(i, 0);
     finish();
-    assert_int_equal(frame_of(66, 0)->pts, 30 * TICK);
-    assert_true(frame_of(66, 0)->flags & FRAME_KEY);
-    assert_int_equal(frame_of(66, 29)->pts, 59 * TICK);
-    assert_int_equal(frame_of(67, 39)->pts, 39 * TICK);
+    assert_int_equal(the_frame_of(66, 0)->pts, 30 * TICK);
+    assert_true(the_frame_of(66, 0)->flags & FRAME_KEY);
+    assert_int_equal(the_frame_of(66, 29)->pts, 59 * TICK);
+    assert_int_equal(the_frame_of(67, 39)->pts, 39 * TICK);
     assert_null(frame_of(67, 40));
     clean_up();
 }
@@ -494,7 +503,7 @@ static void test_damage_keeps_the_cadence(void **state)
     finish();
     for (int i = 0; i < FRAMES; i++) {
         assert_non_null(frame_of(67, i));
-        assert_int_equal(frame_of(67, i)->pts, i * TICK);
+        assert_int_equal(the_frame_of(67, i)->pts, i * TICK);
     }
     clean_up();
 }
