@@ -8,6 +8,7 @@
 
 #include "core/base/err.h"
 #include "core/rtc/identity_priv.h"
+#include "core/rtc/tail.h"
 
 enum {
     OVERHEAD = 48, /* IPv6 and UDP */
@@ -16,7 +17,8 @@ enum {
 };
 
 struct dtls {
-    SSL *ssl;
+    SSL *ssl; /* NULL: settled, tail is there */
+    struct tail tail;
     struct rtc_identity *identity;
     struct rtc_fingerprint fingerprint;
     enum dtls_state state;
@@ -49,18 +51,22 @@ static int bio_read(BIO *b, char *out, int size)
     return (int)n;
 }
 
+static void put_out(struct dtls_out *o, const void *data, size_t len)
+{
+    if (!len || !o || o->count == DTLS_OUT_COUNT ||
+        len > sizeof o->data - o->len)
+        return;
+    memcpy(o->data + o->len, data, len);
+    o->len += len;
+    o->lens[o->count++] = (uint16_t)len;
+}
+
 static int bio_write(BIO *b, const char *data, int len)
 {
     struct dtls *d = BIO_get_data(b);
-    struct dtls_out *o = d->out;
 
     BIO_clear_retry_flags(b);
-    if (len <= 0 || !o || o->count == DTLS_OUT_COUNT ||
-        (size_t)len > sizeof o->data - o->len)
-        return len;
-    memcpy(o->data + o->len, data, (size_t)len);
-    o->len += (size_t)len;
-    o->lens[o->count++] = (uint16_t)len;
+    if (len > 0) put_out(d->out, data, (size_t)len);
     return len;
 }
 
@@ -246,10 +252,23 @@ static void finish(struct dtls *d)
     ERR_clear_error();
 }
 
+static enum dtls_state feed_tail(struct dtls *d, const uint8_t *data,
+                                 size_t len)
+{
+    switch (tail_feed(&d->tail, data, len)) {
+    case TAIL_CLOSED: return end(d, "close_notify");
+    case TAIL_FAILED: return end(d, "DTLS alert");
+    case TAIL_NOTHING: break;
+    }
+    return d->state;
+}
+
 enum dtls_state dtls_feed(struct dtls *d, const uint8_t *data, size_t len,
                           struct dtls_out *out)
 {
-    if (d->state == DTLS_ENDED || !begin(d, out)) return d->state;
+    if (d->state == DTLS_ENDED) return d->state;
+    if (!d->ssl) return feed_tail(d, data, len);
+    if (!begin(d, out)) return d->state;
     d->in = len ? data : NULL;
     d->in_len = len;
     if (d->state == DTLS_SHAKING) shake(d);
@@ -260,7 +279,7 @@ enum dtls_state dtls_feed(struct dtls *d, const uint8_t *data, size_t len,
 
 enum dtls_state dtls_tick(struct dtls *d, struct dtls_out *out)
 {
-    if (d->state == DTLS_ENDED || !begin(d, out)) return d->state;
+    if (d->state == DTLS_ENDED || !d->ssl || !begin(d, out)) return d->state;
     if (DTLSv1_handle_timeout(d->ssl) < 0) end(d, "DTLS timed out");
     finish(d);
     return d->state;
@@ -270,15 +289,22 @@ int64_t dtls_wait_us(struct dtls *d)
 {
     struct timeval t;
 
-    if (d->state == DTLS_ENDED || !DTLSv1_get_timeout(d->ssl, &t)) return -1;
+    if (d->state == DTLS_ENDED || !d->ssl || !DTLSv1_get_timeout(d->ssl, &t))
+        return -1;
     return (int64_t)t.tv_sec * 1000000 + t.tv_usec;
 }
 
 void dtls_close(struct dtls *d, struct dtls_out *out)
 {
-    if (d->state != DTLS_READY || !begin(d, out)) return;
-    SSL_shutdown(d->ssl);
-    finish(d);
+    uint8_t alert[TAIL_ALERT_BYTES];
+
+    if (d->state != DTLS_READY) return;
+    if (!d->ssl) {
+        put_out(out, alert, tail_write_close(&d->tail, alert));
+    } else if (begin(d, out)) {
+        SSL_shutdown(d->ssl);
+        finish(d);
+    }
     end(d, "closed here");
 }
 
@@ -287,7 +313,7 @@ int dtls_export(struct dtls *d, enum crypt_profile *profile,
 {
     static const char label[] = "EXTRACTOR-dtls_srtp";
     const SRTP_PROTECTION_PROFILE *chosen =
-        SSL_get_selected_srtp_profile(d->ssl);
+        d->ssl ? SSL_get_selected_srtp_profile(d->ssl) : NULL;
     struct crypt_key *client = d->is_client ? ours : theirs;
     struct crypt_key *server = d->is_client ? theirs : ours;
     uint8_t keys[KEYING_MAX];
@@ -316,7 +342,15 @@ int dtls_export(struct dtls *d, enum crypt_profile *profile,
 
 void dtls_shrink(struct dtls *d)
 {
-    if (SSL_free_buffers(d->ssl) == 1) d->is_shrunk = true;
+    if (d->ssl && SSL_free_buffers(d->ssl) == 1) d->is_shrunk = true;
+}
+
+void dtls_settle(struct dtls *d)
+{
+    if (d->state != DTLS_READY || !d->ssl) return;
+    if (tail_init(&d->tail, d->ssl, d->is_client)) return;
+    SSL_free(d->ssl);
+    d->ssl = NULL;
 }
 
 const char *dtls_why(const struct dtls *d)

@@ -61,8 +61,12 @@ void dtls_close(struct dtls *d, struct dtls_out *out);
 /* Once READY: the profile and both directions' keys. 0 or ERR_IO. */
 int dtls_export(struct dtls *d, enum crypt_profile *profile,
                 struct crypt_key *ours, struct crypt_key *theirs);
-/* Lets go of record buffers (35 KB) until the next datagram. */
+/* Lets go of record buffers (35 KB) until the next datagram; 38 KB stay. */
 void dtls_shrink(struct dtls *d);
+/* The other side has finished too (it sent media): lets go of OpenSSL's part
+ * but for what alerts need (tail.h), where the suite allows it. Flights are not
+ * sent again afterwards. */
+void dtls_settle(struct dtls *d);
 /* Why it ended; static text. */
 const char *dtls_why(const struct dtls *d);
 

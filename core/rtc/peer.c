@@ -34,6 +34,7 @@ struct rtc_peer {
     int64_t checked_at;
     struct shake *running, *waiting; /* steps; waiting is being filled */
     struct dtls *dtls;               /* not while a step runs */
+    bool settled;                    /* the other side has its keys, too */
     struct rtc_crypt *crypt;
     uint8_t *room; /* given out by rtc_peer_packet() */
 };
@@ -186,6 +187,14 @@ static bool feed_waiting(struct rtc_peer *p)
     return alive;
 }
 
+/* The other side has all it needs: what sent flights again is of no use. */
+static void settle(struct rtc_peer *p)
+{
+    dtls_settle(p->dtls);
+    dtls_shrink(p->dtls); /* where that could not be */
+    p->settled = true;
+}
+
 static void connect_peer(struct rtc_peer *p, struct rtc_crypt *crypt)
 {
     p->crypt = crypt;
@@ -197,7 +206,10 @@ static void connect_peer(struct rtc_peer *p, struct rtc_crypt *crypt)
         close_peer(p, dtls_why(p->dtls));
         return;
     }
-    dtls_shrink(p->dtls);
+    if (p->dtls_client)
+        settle(p);
+    else
+        dtls_shrink(p->dtls);
     p->events.on_connected(p->events.arg);
 }
 
@@ -283,7 +295,9 @@ void peer_on_media(struct rtc_peer *p, uint8_t *data, size_t len, int64_t at,
         metric_add(p->host->count.replayed, 1);
     else if (err)
         metric_add(p->host->count.undecrypted, 1);
-    else if (is_control)
+    if (err) return;
+    if (!p->settled) settle(p);
+    if (is_control)
         p->events.on_rtcp(data, len, at, p->events.arg);
     else
         p->events.on_rtp(data, len, at, p->events.arg);

@@ -438,6 +438,58 @@ static void test_close_notify(void **state)
     net_release(&n);
 }
 
+static void say_goodbye(struct net *n, struct end *from, struct end *to)
+{
+    struct dtls_out out = {0};
+
+    dtls_close(from->dtls, &out);
+    assert_int_equal(out.count, 1);
+    /* Forged ones say nothing. (OpenSSL does not read the minor version.) */
+    for (size_t i = 0; i < out.len; i++) {
+        struct dtls_out unused = {0};
+        if (i == 2) continue;
+        out.data[i] ^= 1;
+        to->state = dtls_feed(to->dtls, out.data, out.len, &unused);
+        assert_int_equal(to->state, DTLS_READY);
+        out.data[i] ^= 1;
+        to->state = dtls_feed(to->dtls, out.data, i, &unused);
+        assert_int_equal(to->state, DTLS_READY);
+    }
+    put(n, from, &out);
+    while (n->count)
+        deliver(n);
+    assert_int_equal(to->state, DTLS_ENDED);
+    assert_string_equal(dtls_why(to->dtls), "close_notify");
+}
+
+/* OpenSSL on both sides, on one, or on neither; in each kind of suite. */
+static void test_goodbyes_of_settled_ends(void **state)
+{
+    static const char *const suites[] = {"ECDHE-ECDSA-AES128-GCM-SHA256",
+                                         "ECDHE-ECDSA-AES256-GCM-SHA384",
+                                         "ECDHE-ECDSA-CHACHA20-POLY1305"};
+    struct net n;
+
+    (void)state;
+    net_init(&n);
+    for (int i = 0; i < 3 * 8; i++) {
+        assert_int_equal(
+            SSL_CTX_set_cipher_list(n.client.identity->ctx, suites[i / 8]), 1);
+        net_open(&n);
+        start(&n);
+        run(&n);
+        assert_same_keys(&n, CRYPT_GCM);
+        if (i & 1) dtls_settle(n.client.dtls);
+        if (i & 2) dtls_settle(n.server.dtls);
+        if (i & 4)
+            say_goodbye(&n, &n.client, &n.server);
+        else
+            say_goodbye(&n, &n.server, &n.client);
+        net_close(&n);
+    }
+    net_release(&n);
+}
+
 static void test_noise_before_the_handshake(void **state)
 {
     struct net n;
@@ -474,6 +526,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_hashes_of_all_kinds),
     cmocka_unit_test(test_a_client_without_srtp),
     cmocka_unit_test(test_close_notify),
+    cmocka_unit_test(test_goodbyes_of_settled_ends),
     cmocka_unit_test(test_noise_before_the_handshake),
 };
 
