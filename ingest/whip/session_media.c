@@ -189,5 +189,8 @@ void whip_stream_drain(struct stream *k, int64_t now)
         /* its tail, or whole pictures: known before the next unit ends */
         if (p.lost) k->need_key = true;
         if (whip_depack_feed(&k->depack, &p)) k->need_key = true;
+        /* the keyframe that senders begin with lacks its head: ask at once */
+        if (k->depack.counts.broken && !k->probes && k->need_key)
+            k->pli_at = now - WHIP_KEY_AGAIN_US;
     }
 }
