@@ -89,11 +89,13 @@ static bool is_growing(struct bwe *b)
 /* The last cut was for a queue, and that is still there: it was too small. */
 static bool is_stuck(const struct bwe *b, int64_t now)
 {
-    int64_t since = now - b->estimate.lowered_at;
+    int64_t cut_at = b->estimate.lowered_at;
 
-    return b->capacity_bps && b->capacity_at == b->estimate.lowered_at &&
-           b->trend.state != TREND_UNDER && since > STUCK_US &&
-           since < DRAIN_US && b->trend.standing_us > QUEUE_STUCK_US;
+    return b->capacity_bps && b->capacity_at == cut_at &&
+           b->trend.state != TREND_UNDER &&
+           bwe_has_passed(cut_at, now, STUCK_US) &&
+           !bwe_has_passed(cut_at, now, DRAIN_US) &&
+           b->trend.standing_us > QUEUE_STUCK_US;
 }
 
 /* The queue grows: go below what the path carries. True: it was cut. */
