@@ -15,6 +15,8 @@ static int64_t scaled(int64_t bytes)
 static int64_t burst(const struct pacer *p)
 {
     int64_t span = p->careful ? PACER_CAREFUL_US : PACER_TICK_US;
+    /* Who was made to wait keeps what a late tick owes him. */
+    if (p->waits) span = PACER_OWED_US;
     int64_t least = scaled(p->careful ? PACER_BURST_LEAST : PACER_BURST_BYTES);
 
     return p->rate_bps * span > least ? p->rate_bps * span : least;
@@ -48,7 +50,8 @@ void pacer_set_rate(struct pacer *p, int64_t rate_bps, bool careful,
 bool pacer_may_send(struct pacer *p, int64_t now_at)
 {
     refill(p, now_at);
-    return p->budget > 0;
+    p->waits = p->budget <= 0;
+    return !p->waits;
 }
 
 void pacer_sent(struct pacer *p, size_t bytes)

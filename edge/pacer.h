@@ -17,6 +17,7 @@ enum {
     PACER_CAREFUL_US = 10000, /* the burst where the path is known narrow */
     PACER_RATE_MIN_BPS = 200000,
     PACER_RATE_MAX_BPS = 400000000,
+    PACER_OWED_US = 100000, /* of a tick that comes late */
     /* What is further behind than this is skipped to the next keyframe. */
     PACER_LATE_US = 300000,
 };
@@ -24,6 +25,7 @@ enum {
 struct pacer {
     int64_t rate_bps;
     bool careful;   /* small bursts: the path has shown its limits */
+    bool waits;     /* there was no budget when it was asked for */
     int64_t budget; /* 1/1,000,000 bit; below 0: the last was larger */
     int64_t at;
 };

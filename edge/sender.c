@@ -176,13 +176,16 @@ static void finish_unit(struct sender *s, const struct unit *u, int64_t now_at)
 {
     if (s->started) s->step = u->pts - s->last_pts;
     s->last_pts = u->pts;
+    s->last_shown = s->current;
     s->last_ts = s->frame_ts;
     s->started = true;
     s->counts.frames++;
     s->unit++;
     s->packet = 0;
-    if (u->number == s->cached_until)
+    if (s->catch_up_by && s->unit >= history_of(s, s->current)->next) {
+        s->catch_up_by = 0;
         pacer_set_rate(&s->pacer, s->rate_bps, s->careful, now_at);
+    }
 }
 
 /* Is it time for the target's keyframe? */
@@ -209,6 +212,7 @@ static void do_switch(struct sender *s)
     s->packet = 0;
     s->target = s->stopgap = -1;
     s->cached_until = 0;
+    s->catch_up_by = 0;
     s->capture_time_at = 0;
     if (s->hurry) s->fresh_from = s->video.packets;
     s->counts.switches++;
@@ -230,16 +234,21 @@ static void skip_ahead(struct sender *s)
     }
     s->packet = 0;
     s->cached_until = 0;
+    s->catch_up_by = 0;
     s->fresh_from = s->video.packets;
 }
 
-static bool is_late(const struct sender *s)
+/* A keyframe's own way through the pacer does not count, nor does a start. */
+static bool is_late(const struct sender *s, int64_t now_at)
 {
-    uint64_t behind =
-        history_bytes_from(history_of(s, s->current), s->unit + 1);
+    const struct history *h = history_of(s, s->current);
+    const struct unit *u = history_find(h, s->unit);
+    const struct unit *key = history_find(h, h->newest_key);
+    int64_t most = PACER_LATE_US;
 
-    return s->unit > s->cached_until &&
-           pacer_span_us(&s->pacer, behind) > PACER_LATE_US;
+    if (!u || now_at < s->catch_up_by) return false;
+    if (key) most += pacer_span_us(&s->pacer, key->frame->payload.len);
+    return history_newest(h)->pts_us - u->pts_us > most;
 }
 
 /* One step; false: nothing (more) may leave now. *more: later. */
@@ -272,7 +281,7 @@ bool sender_drain(struct sender *s, int64_t now_at)
 {
     bool more = false;
 
-    if (s->current >= 0 && is_late(s)) skip_ahead(s);
+    if (s->current >= 0 && is_late(s, now_at)) skip_ahead(s);
     while (s->current >= 0 && drain_step(s, now_at, &more))
         ;
     if (s->probe_left) more |= sender_drain_probe(s, now_at);
@@ -320,11 +329,12 @@ void sender_begin(struct sender *s, int index, uint64_t unit, int64_t now_at)
 {
     const struct unit *newest = history_newest(history_of(s, index));
 
-    if (s->started && index != s->current) s->counts.switches++;
+    if (s->started && index != s->last_shown) s->counts.switches++;
     s->current = index;
     s->unit = unit;
     s->packet = 0;
     s->cached_until = 0;
+    s->catch_up_by = 0;
     s->capture_time_at = 0;
     if (index == s->target) s->target = -1;
     s->target_unit = 0;
@@ -333,6 +343,7 @@ void sender_begin(struct sender *s, int index, uint64_t unit, int64_t now_at)
     if (!newest || newest->number <= unit) return;
     s->cached_until = newest->number;
     s->cached_pts = newest->pts;
+    s->catch_up_by = now_at + SENDER_CATCH_UP_US;
     if (s->rate_bps < SENDER_CACHE_BPS)
         pacer_set_rate(&s->pacer, SENDER_CACHE_BPS, false, now_at);
 }
@@ -379,11 +390,11 @@ bool sender_is_awaiting(const struct sender *s)
 void sender_set_rate(struct sender *s, int64_t bps, bool careful,
                      int64_t now_at)
 {
-    bool is_cached = s->unit <= s->cached_until && s->cached_until;
+    bool is_starting = now_at < s->catch_up_by;
 
     s->rate_bps = bps;
     s->careful = careful;
-    if (!is_cached || bps > SENDER_CACHE_BPS)
+    if (!is_starting || bps > SENDER_CACHE_BPS)
         pacer_set_rate(&s->pacer, bps, careful, now_at);
     pacer_set_rate(&s->again, bps / 2, careful, now_at);
 }

@@ -34,6 +34,7 @@ enum {
     SENDER_CACHE_BYTES = 120000,
     SENDER_CACHE_MOST = 600000, /* where there is no other way to begin */
     SENDER_CACHE_BPS = 10000000,
+    SENDER_CATCH_UP_US = 2000000,
     SENDER_DELAY_PACKETS = 100, /* say the playout delay */
     SENDER_RTT_DEFAULT_US = 100000,
 };
@@ -88,13 +89,15 @@ struct sender {
     struct pacer pacer, again; /* again: what was sent before */
 
     int current;               /* index of the rendition; -1: AWAITING */
+    int last_shown;            /* of the frame sent last */
     uint64_t unit;             /* next to be sent */
     int packet;                /* of that unit */
     int64_t frame_ts, last_ts; /* 90 kHz; of the frame being sent, the last */
     int64_t last_pts, step;    /* of the frame sent last; to the next */
     uint64_t cached_until;     /* a cached GOP, squeezed */
     int64_t cached_pts;
-    bool started; /* a frame was sent */
+    int64_t catch_up_by; /* a start: faster, and not late before that; 0 */
+    bool started;        /* a frame was sent */
     int64_t rate_bps;
     bool careful;
     uint32_t fresh_from; /* packets before it are of no use any more */

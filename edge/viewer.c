@@ -173,7 +173,7 @@ static void pace_for(struct viewer *v, int64_t now_at)
     if (!r) return;
     int64_t bps = feed_need_bps(r);
     if (bps < r->info.bitrate_bps) bps = r->info.bitrate_bps;
-    bps = bps * 5 / 2;
+    bps = bps * 5;
     /* A path that overflowed lately gets keyframes as it can take them. */
     const struct bwe_estimate *e = bwe_estimate(v->bwe);
     bool careful = e->lowered_at > 0 && now_at - e->lowered_at < CAREFUL_US;
@@ -323,7 +323,7 @@ static void steer(struct viewer *v, const struct selector_rung *rungs,
     int index = feed_find(v->feed, a.id);
 
     if (index < 0) return;
-    v->floor_bps = (int64_t)rungs[count - 1].bps * 13 / 10;
+    v->floor_bps = (int64_t)rungs[count - 1].bps * 3 / 2;
     if (sender_is_awaiting(&v->sender)) {
         start(v, a.id, rungs, count, now_at);
         return;

@@ -86,6 +86,24 @@ static void test_a_narrow_path_gets_small_bursts(void **state)
     assert_in_range(done - 1000000, 340000, 400000);
 }
 
+static void test_a_late_tick_owes_what_it_held_up(void **state)
+{
+    struct pacer p;
+    int64_t now = 0, sent = 0;
+
+    (void)state;
+    pacer_init(&p, 4000000, 0);
+    pacer_set_rate(&p, 4000000, true, 0);
+    while (sent < 200000) { /* ticks of 40 ms, on a machine that is busy */
+        while (pacer_may_send(&p, now)) {
+            pacer_sent(&p, 1200);
+            sent += 1200;
+        }
+        now += 40000;
+    }
+    assert_in_range(now, 340000, 440000); /* at 4 Mbit/s: 400 ms */
+}
+
 static void test_rates_are_bounded(void **state)
 {
     struct pacer p;
@@ -105,6 +123,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_idle_time_is_not_saved_up),
     cmocka_unit_test(test_many_short_steps_add_up),
     cmocka_unit_test(test_a_narrow_path_gets_small_bursts),
+    cmocka_unit_test(test_a_late_tick_owes_what_it_held_up),
     cmocka_unit_test(test_rates_are_bounded),
 };
 HARNESS_MAIN(tests)
