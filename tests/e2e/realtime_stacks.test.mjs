@@ -106,7 +106,9 @@ describe("other stacks", { skip: !hasNamespaces && "needs namespaces" }, () => {
             "-preset", "ultrafast", "-g", "30", "-c:a", "aac", clip]);
         const obs = await Obs.start(
             { server: server.rtmp("").replace(/\/$/, ""), key: KEY }, clip);
-        const browser = await launchRtc({ net });
+        const browser = await launchRtc({
+            net, secure: server.viewerUrl,
+        });
         try {
             await obs.isStreaming();
             await server.isLive();

@@ -17,11 +17,14 @@ const FLAGS = [
 
 /**
  * A browser that may publish; in the viewer's namespace when there is one.
- * @param {{net?: import("./netns.mjs").Net, flags?: string[]}} [how]
+ * @param {{net?: import("./netns.mjs").Net, flags?: string[],
+ *          secure?: string}} [how] secure: an http origin to trust
  */
-export function launchRtc({ net, flags = [] } = {}) {
+export function launchRtc({ net, flags = [], secure } = {}) {
+    const trust = secure ?
+        [`--unsafely-treat-insecure-origin-as-secure=${secure}`] : [];
     return launch({
-        flags: [...FLAGS, ...flags],
+        flags: [...FLAGS, ...flags, ...trust],
         path: net?.wrapper("viewer", "/usr/bin/chromium"),
     });
 }
