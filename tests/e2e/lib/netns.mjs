@@ -104,13 +104,16 @@ export class Net {
         this.exec("server", "tc", "qdisc", "del", "dev", "s0", "root");
     }
 
-    /** Blocks at the server's door: "udp" or a TCP port. */
+    /** Blocks at the server's door: "udp", both ways, or a TCP port. */
     block(what) {
-        const rule = what === "udp" ? "meta l4proto udp drop"
-            : `tcp dport ${what} reject with tcp reset`;
+        const rules = what === "udp"
+            ? ['in iifname "s0" meta l4proto udp drop',
+                'out oifname "s0" meta l4proto udp drop']
+            : [`in iifname "s0" tcp dport ${what} reject with tcp reset`];
         this.exec("server", "nft", "add table inet t; add chain inet t in " +
-            "{ type filter hook input priority 0; }; add rule inet t in " +
-            `iifname "s0" ${rule}`);
+            "{ type filter hook input priority 0; }; add chain inet t out " +
+            "{ type filter hook output priority 0; }; " +
+            rules.map((rule) => `add rule inet t ${rule}`).join("; "));
     }
 
     unblock() {
