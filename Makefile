@@ -143,7 +143,7 @@ fuzz: ## every fuzz target from its seeds, FUZZ_SECONDS (30) each
 	    fuzz-targets
 	$(Q)sh tests/fuzz/run.sh $(FUZZ_BUILD) $(FUZZ_SECONDS) $(FUZZ)
 fuzz-targets: $(call bin,$(FUZZ))
-$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(CORE)
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(CLIENT) $(CORE)
 	$(Q)$(LINK) -fsanitize=fuzzer $^ $(LIB_LIBS) -lm
 
 lint: ## include arrows, format, clang-tidy, cppcheck
