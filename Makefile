@@ -17,7 +17,7 @@ SANFLAGS := $(if $(filter address,$(SAN)),-fsanitize=address$(comma)undefined -f
 # (snprintf into a bounded field is meant to truncate.)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
         $(if $(findstring clang,$(CC)),,-Wno-format-truncation) -Wmissing-prototypes -Wvla -Wpointer-arith -Wformat=2 -Wundef
-LIBS := libuv openssl libnghttp2 zlib yaml-0.1 jansson sqlite3 libcurl libsrtp2
+LIBS := libuv openssl libnghttp2 zlib yaml-0.1 jansson sqlite3 libcurl libsrtp2 srt
 AVLIBS := libavcodec libavfilter libavutil libswscale libswresample
 
 CFLAGS  ?=

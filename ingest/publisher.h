@@ -20,11 +20,12 @@ struct loop;
 struct metrics;
 struct publisher;
 
-enum { CHANNEL_NAME_MAX = 64, STREAM_KEY_MAX = 256 };
+enum { CHANNEL_NAME_MAX = 64, STREAM_KEY_MAX = 256, PASSPHRASE_MAX = 80 };
 
 /* What a key allows. */
 struct ingest_grant {
     char channel[CHANNEL_NAME_MAX + 1];
+    char passphrase[PASSPHRASE_MAX + 1]; /* SRT must be encrypted with it; "" */
 };
 
 /* What the roof (app) gives to ingest. */
