@@ -42,7 +42,7 @@ static struct piece last_element(struct piece path)
 static int copy(char *out, size_t size, struct piece from)
 {
     if (from.len >= size) return ERR_LIMIT;
-    memcpy(out, from.at, from.len);
+    if (from.len) memcpy(out, from.at, from.len);
     out[from.len] = '\0';
     return 0;
 }
