@@ -59,18 +59,29 @@ static void unref(struct tap *t)
     free(t);
 }
 
+/* Of several that the caller holds. */
+static void unref_spare(struct tap *t)
+{
+    atomic_fetch_sub(&t->refs, 1);
+}
+
 /* --- on the viewers' loop --------------------------------------------------
  */
+
+static void hand_over(struct tap *t, struct batch *b)
+{
+    for (int i = 0; i < b->count && !atomic_load(&t->closing); i++)
+        t->events.on_event(&b->events[i], t->events.arg);
+    if (!atomic_load(&t->closing)) t->events.on_batch_end(t->events.arg);
+    batch_free(&b);
+}
 
 static void deliver(void *arg)
 {
     struct batch *b = arg;
     struct tap *t = b->tap;
 
-    for (int i = 0; i < b->count && !atomic_load(&t->closing); i++)
-        t->events.on_event(&b->events[i], t->events.arg);
-    if (!atomic_load(&t->closing)) t->events.on_batch_end(t->events.arg);
-    batch_free(&b);
+    hand_over(t, b);
     unref(t);
 }
 
@@ -83,15 +94,15 @@ static void flush(struct tap *t)
 
     t->filling = NULL;
     if (!b) return;
-    b->tap = ref(t);
     if (t->loop == bus_loop(t->bus)) {
-        deliver(b);
+        hand_over(t, b);
         return;
     }
+    b->tap = ref(t);
     if (!loop_post(t->loop, deliver, b)) return;
     t->lost = true;
     batch_free(&b);
-    unref(t);
+    unref_spare(t);
 }
 
 static void flush_letter(void *arg)
@@ -134,11 +145,12 @@ static bool is_wanted(const struct tap *t, const struct bus_event *e)
     }
 }
 
+/* The caller holds t. */
 static void stop(struct tap *t)
 {
     if (!t->subscriber) return;
     bus_unsubscribe(&t->subscriber);
-    unref(t);
+    unref_spare(t);
 }
 
 static void on_wake(void *arg)
@@ -147,7 +159,9 @@ static void on_wake(void *arg)
     struct bus_event e;
 
     if (atomic_load(&t->closing)) {
+        ref(t);
         stop(t);
+        unref(t);
         return;
     }
     while (!bus_next(t->subscriber, &e)) {
@@ -161,7 +175,7 @@ static void on_wake(void *arg)
     if (!t->filling || t->flush_is_due) return;
     t->flush_is_due = !loop_post(bus_loop(t->bus), flush_letter, ref(t));
     if (t->flush_is_due) return;
-    unref(t);
+    unref_spare(t);
     flush(t);
 }
 
@@ -179,6 +193,7 @@ static void start_letter(void *arg)
         ref(t);
         on_wake(t);
     }
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the letter's own */
     unref(t);
 }
 
@@ -206,8 +221,8 @@ int tap_create(struct tap **out, struct loop *loop, struct bus *bus,
     t->events = *events;
     err = loop_post(bus_loop(bus), start_letter, ref(t));
     if (err) {
-        unref(t);
-        unref(t);
+        bus_unref(&t->bus);
+        free(t);
         return err;
     }
     *out = t;
@@ -222,6 +237,7 @@ void tap_close(struct tap **t)
     if (!last) return;
     atomic_store(&last->closing, true);
     /* With a full mailbox the bus's next wake does it. */
-    if (loop_post(bus_loop(last->bus), stop_letter, ref(last))) unref(last);
+    if (loop_post(bus_loop(last->bus), stop_letter, ref(last)))
+        unref_spare(last);
     unref(last);
 }
