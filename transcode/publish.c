@@ -32,11 +32,18 @@ static void settle_size(struct transcode *t, struct ladder_source *s)
 /* What is on demand counts while somebody wants it. */
 static void want(struct transcode *t)
 {
-    struct ladder l = t->lineup.ladder;
+    const struct ladder *all = &t->lineup.ladder;
+    struct ladder pictures = {0}, sound = {0};
 
-    if (!ladder_find(&l, LADDER_REALTIME)) wanted_realtime_ended(t);
-    if (!t->realtime.on) ladder_remove(&l, LADDER_REALTIME);
-    rungs_want(t->rungs, &l);
+    if (!ladder_find(all, LADDER_REALTIME)) wanted_realtime_ended(t);
+    for (int i = 0; i < all->count; i++) {
+        const struct ladder_rung *r = &all->rungs[i];
+        struct ladder *l = r->info.kind == TRACK_AUDIO ? &sound : &pictures;
+        if (r->info.id != LADDER_REALTIME || t->realtime.on)
+            l->rungs[l->count++] = *r;
+    }
+    rungs_want(t->rungs, &pictures);
+    rungs_want(t->sound, &sound);
 }
 
 void publish_choose(struct transcode *t)

@@ -260,6 +260,7 @@ static void on_child_up(void *arg)
     replay_video(r);
     replay_sound(r);
     log_info("transcode", "child_up", log_s("channel", r->conf.channel),
+             log_s("makes", r->conf.sound ? "sound" : "pictures"),
              log_i("pid", child_pid(r->child)),
              log_i("replayed_frames", r->recent.video_count));
     r->events.on_up(r->events.arg);
@@ -276,7 +277,10 @@ static void on_child_down(const char *why, void *arg)
     memset(r->begun, 0, sizeof r->begun);
     log_warn("transcode", "child_lost", log_s("channel", r->conf.channel),
              log_s("why", why),
-             log_s("effect", "made renditions pause, passthrough goes on"));
+             log_s("effect", r->conf.sound
+                                 ? "made sound pauses, the rest goes on"
+                                 : "made renditions pause, passthrough goes "
+                                   "on"));
 }
 
 static void take_frame(struct rungs *r, const struct wire_record *record)
@@ -518,8 +522,9 @@ int rungs_create(struct rungs **out, const struct rungs_conf *conf,
     r->dropped =
         metrics_counter(m, "lectern_transcode_dropped_frames_total",
                         "Source frames a child was too slow for", label);
-    r->lag = metrics_gauge(m, "lectern_transcode_lag_seconds",
-                           "How far the slowest rendition is behind", label);
+    r->lag =
+        metrics_gauge(conf->sound ? NULL : m, "lectern_transcode_lag_seconds",
+                      "How far the slowest rendition is behind", label);
     timer_init(&r->tick, conf->loop, on_tick, r);
     timer_set(&r->tick, loop_now(conf->loop) + TICK_US);
     *out = r;

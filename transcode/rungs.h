@@ -36,7 +36,8 @@ struct rungs_conf {
     const char *worker_path;
     const char *channel; /* for logs and labels; borrowed while it lives */
     bool hardware;
-    int64_t spare_us;        /* 0: a minute */
+    bool sound;       /* for logs and figures: no pictures will be wanted */
+    int64_t spare_us; /* 0: a minute */
     struct metrics *metrics; /* may be NULL */
 };
 

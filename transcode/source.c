@@ -166,7 +166,7 @@ static void on_sound_alone(struct transcode *t, struct frame *f)
     bool now = step_over(t, f, &bf, &step);
     if (step.drop) return;
     if (step.decided) decided(t, &step);
-    rungs_frame(t->rungs, f);
+    rungs_frame(t->sound, f);
     if (now || (step.decided && t->boundary.mode == BOUNDARY_GRID))
         publish_audio(t, f);
 }
@@ -195,7 +195,7 @@ static void on_audio(struct transcode *t, struct frame *f)
         on_sound_alone(t, f);
         return;
     }
-    rungs_frame(t->rungs, f);
+    rungs_frame(t->sound, f);
     if (!t->planned) {
         if (t->boundary.anchored) pending_frame(&t->source, f);
         return;
@@ -283,7 +283,7 @@ void source_track(struct transcode *t, struct track *track)
         publish_change(t);
         return;
     }
-    rungs_source(t->rungs, track);
+    rungs_source(video ? t->rungs : t->sound, track);
     if (video) {
         take_video(t, track);
     } else {

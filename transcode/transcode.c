@@ -28,6 +28,7 @@ static void on_wake(void *arg)
             break;
         case BUS_GONE:
             rungs_gone(t->rungs);
+            rungs_gone(t->sound);
             source_break(t);
             break;
         case BUS_BACK: source_back(t); break;
@@ -35,6 +36,7 @@ static void on_wake(void *arg)
         case BUS_END:
             bus_unsubscribe(&t->subscriber);
             rungs_free(&t->rungs);
+            rungs_free(&t->sound);
             break;
         default: break;
         }
@@ -96,18 +98,28 @@ static void on_child_up(void *arg)
 
 /* --- door ----------------------------------------------------------------- */
 
+static void on_sound_up(void *arg)
+{
+    (void)arg; /* it begins anywhere */
+}
+
 static int begin(struct transcode *t)
 {
-    const struct rungs_events events = {on_made_track, on_made_frame, on_shed,
-                                        on_spare,      on_child_up,   t};
-    const struct rungs_conf conf = {.loop = bus_loop(t->bus),
-                                    .worker_path = t->worker_path,
-                                    .channel = transcode_channel(t),
-                                    .hardware = t->conf.hardware,
-                                    .spare_us = t->conf.spare_us,
-                                    .metrics = t->conf.metrics};
+    struct rungs_events events = {on_made_track, on_made_frame, on_shed,
+                                  on_spare,      on_child_up,   t};
+    struct rungs_conf conf = {.loop = bus_loop(t->bus),
+                              .worker_path = t->worker_path,
+                              .channel = transcode_channel(t),
+                              .hardware = t->conf.hardware,
+                              .spare_us = t->conf.spare_us,
+                              .metrics = t->conf.metrics};
     int err = rungs_create(&t->rungs, &conf, &events);
 
+    if (err) return err;
+    conf.sound = true;
+    conf.hardware = false;
+    events.on_up = on_sound_up;
+    err = rungs_create(&t->sound, &conf, &events);
     if (err) return err;
     return bus_subscribe(t->bus, &t->subscriber, BUS_FROM_KEY, on_wake, t);
 }
@@ -152,6 +164,7 @@ void transcode_free(struct transcode **t)
     wanted_end(last);
     bus_unsubscribe(&last->subscriber);
     rungs_free(&last->rungs);
+    rungs_free(&last->sound);
     pending_release(&last->source);
     pending_release(&last->made);
     track_unref(&last->video);
@@ -168,5 +181,7 @@ int64_t transcode_gop_us(const struct transcode *t)
 
 int transcode_child_pid(const struct transcode *t)
 {
-    return t->rungs ? rungs_child_pid(t->rungs) : 0;
+    int pid = t->rungs ? rungs_child_pid(t->rungs) : 0;
+
+    return pid || !t->sound ? pid : rungs_child_pid(t->sound);
 }

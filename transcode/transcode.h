@@ -1,12 +1,12 @@
 /* transcode/transcode.h — room door: one source becomes a ladder.
  * Reads the source tracks of a bus, decides the ladder and the segment
  * boundaries, appends PLAN, MARKs, the passthrough rendition (the source's own
- * payloads under a rendition id) and what a supervised lectern-transcode child
- * makes of the rest. Lives on the bus's loop. The child never holds ingest up:
- * what it is too slow for is dropped to the next keyframe.
- * Listens to bus_ask_key(): a rung that is made gets an IDR at its next
- * picture, outside the marks; a wish for one that passes through goes on to
- * the source's track. */
+ * payloads under a rendition id) and what supervised lectern-transcode children
+ * (one for pictures, one for sound) make of the rest. Lives on the bus's loop.
+ * The child never holds ingest up: what it is too slow for is dropped to the
+ * next keyframe. Listens to bus_ask_key(): a rung that is made gets an IDR at
+ * its next picture, outside the marks; a wish for one that passes through goes
+ * on to the source's track. */
 #ifndef TRANSCODE_TRANSCODE_H
 #define TRANSCODE_TRANSCODE_H
 #include <stdbool.h>

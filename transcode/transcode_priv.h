@@ -17,7 +17,9 @@ struct transcode {
     struct bus *bus;
     struct bus_subscriber *subscriber;
     bool pulling;
-    struct rungs *rungs;
+    struct rungs *rungs; /* pictures */
+    struct rungs *sound; /* a child of its own: what is too late with pictures
+                            shall not cost those who watch the source sound */
     struct boundary boundary;
     struct track *video, *audio; /* the source */
     bool audio_plain;

@@ -622,6 +622,25 @@ static void test_standard_has_opus_too(void **state)
     finish();
 }
 
+/* Pictures that are too much for the machine cost nobody the sound. */
+static void test_sound_goes_on_when_pictures_hang(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin_conf((struct transcode_conf){
+        .type = CHANNEL_STANDARD, .worker_path = worker(), .opus = true});
+    play(0, 61, false, 0);
+    play(61, 80, true, 0);
+    kill(transcode_child_pid(rig.t), SIGSTOP);
+    play(80, 240, false, 0);
+    assert_true(wait_for(opus_reached, 48000 * 79 / 10));
+    check_sound(LADDER_OPUS, 960, &gaps);
+    assert_int_equal(gaps, 0);
+    assert_true(rig.newest[LADDER_160P] < 100 * TICK);
+    finish();
+}
+
 /* What the last job made comes back as a browser's sound. */
 static void test_opus_passes_and_becomes_aac(void **state)
 {
@@ -763,6 +782,7 @@ static void test_a_real_time_top_on_demand(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_basic_has_opus_beside_its_aac),
     cmocka_unit_test(test_standard_has_opus_too),
+    cmocka_unit_test(test_sound_goes_on_when_pictures_hang),
     cmocka_unit_test(test_opus_passes_and_becomes_aac),
     cmocka_unit_test(test_without_real_time_nothing_more_is_made),
     cmocka_unit_test(test_a_real_time_top_on_demand),
