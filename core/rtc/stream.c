@@ -227,7 +227,7 @@ static bool has_too_many(const struct streams *all, const struct net_path *path,
 
 static void welcome(struct streams *all, int fd, const struct sockaddr *from)
 {
-    struct sockaddr_storage local;
+    struct sockaddr_storage local = {0};
     socklen_t len = sizeof local;
     struct net_path path;
     int on = 1, most = UNSENT_BYTES;
@@ -255,7 +255,7 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 
     (void)status, (void)events;
     for (int i = 0; i < ACCEPT_BATCH; i++) {
-        struct sockaddr_storage from;
+        struct sockaddr_storage from = {0};
         socklen_t len = sizeof from;
         int fd = accept4(l->fd, (struct sockaddr *)&from, &len,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);

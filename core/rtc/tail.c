@@ -21,6 +21,7 @@ enum {
     GCM_EXPLICIT_IV = 8,
     RANDOM = 32,
     AAD = 13,
+    LABEL = 13,
 };
 
 /* --- keys ------------------------------------------------------------------
@@ -28,7 +29,9 @@ enum {
 
 static int expand(uint8_t *out, size_t len, SSL *ssl)
 {
-    uint8_t master[SSL_MAX_MASTER_KEY_LENGTH], seed[13 + 2 * RANDOM];
+    static const char label[LABEL] = {'k', 'e', 'y', ' ', 'e', 'x', 'p',
+                                      'a', 'n', 's', 'i', 'o', 'n'};
+    uint8_t master[SSL_MAX_MASTER_KEY_LENGTH], seed[LABEL + 2 * RANDOM];
     size_t n =
         SSL_SESSION_get_master_key(SSL_get_session(ssl), master, sizeof master);
     const EVP_MD *md =
@@ -37,9 +40,9 @@ static int expand(uint8_t *out, size_t len, SSL *ssl)
     EVP_KDF_CTX *x = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
     int ok = 0;
 
-    memcpy(seed, "key expansion", 13);
-    SSL_get_server_random(ssl, seed + 13, RANDOM);
-    SSL_get_client_random(ssl, seed + 13 + RANDOM, RANDOM);
+    memcpy(seed, label, LABEL);
+    SSL_get_server_random(ssl, seed + LABEL, RANDOM);
+    SSL_get_client_random(ssl, seed + LABEL + RANDOM, RANDOM);
     if (x && md) {
         char *name = (char *)(uintptr_t)EVP_MD_get0_name(md);
         OSSL_PARAM params[] = {

@@ -2,14 +2,16 @@
  * shakes hands, receives, reports (RR, transport-wide feedback, consent), and
  * counts what came and what did not. All packets of a viewer's first second
  * are opened, then one in OPEN_EVERY. Prints one line of JSON.
- * usage: whep_load URL [VIEWERS [SECONDS [JOINS-PER-SECOND]]]
- * URL: http://127.0.0.1:8080/whep/demo (an address, not a name). */
+ * usage: whep_load URL [VIEWERS [SECONDS [JOINS-PER-SECOND [PID]]]]
+ * URL: http://127.0.0.1:8080/whep/demo (an address, not a name). PID: the
+ * server's, whose processor time and memory are measured meanwhile. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/loop/loop.h"
@@ -67,6 +69,8 @@ struct load {
     int count;
     struct timer end, mark;
     int64_t began_at, ended_at;
+    int pid; /* of the server; 0: not asked for */
+    double begin_kb, mark_cpu_s, end_cpu_s, end_kb;
     /* Between mark and end everyone should be there. */
     int64_t mark_at, mark_packets, mark_bytes, mark_frames, mark_lost,
         mark_gaps;
@@ -389,6 +393,49 @@ static double cpu_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Of the server, from /proc. */
+static double server_cpu_s(const struct load *l)
+{
+    char path[64], text[1024] = "";
+    unsigned long user = 0, kernel = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", l->pid);
+    f = l->pid ? fopen(path, "r") : NULL;
+    if (!f) return 0;
+    if (!fgets(text, sizeof text, f)) text[0] = 0;
+    fclose(f);
+    const char *at = strrchr(text, ')');
+    if (at)
+        sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+               &user, &kernel);
+    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double server_kb(const struct load *l)
+{
+    char path[64];
+    long pages = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/statm", l->pid);
+    f = l->pid ? fopen(path, "r") : NULL;
+    if (!f) return 0;
+    if (fscanf(f, "%*d %ld", &pages) != 1) pages = 0;
+    fclose(f);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+static void print_server(const struct load *l, int64_t packets)
+{
+    if (!l->pid || !packets) return;
+    printf(",\"server_cpu_s\":%.2f,\"server_us_per_packet\":%.2f,"
+           "\"server_kb_per_viewer\":%.0f",
+           l->end_cpu_s - l->mark_cpu_s,
+           (l->end_cpu_s - l->mark_cpu_s) * 1e6 / (double)packets,
+           (l->end_kb - l->begin_kb) / l->count);
+}
+
 static void print_sum(const struct load *l)
 {
     struct sum s = sum_of(l);
@@ -408,7 +455,7 @@ static void print_sum(const struct load *l)
     printf(",\"seconds\":%.1f,\"packets_per_s\":%.0f,\"bytes_per_s\":%.0f,"
            "\"frames_per_s\":%.1f,\"frames_lost\":%lld,\"packets_lost\":%lld,"
            "\"audio\":%lld,\"resent\":%lld,\"unopened\":%lld,"
-           "\"load_cpu_s\":%.1f,\"load_kb_per_viewer\":%.0f}\n",
+           "\"load_cpu_s\":%.1f,\"load_kb_per_viewer\":%.0f",
            span, (double)(s.packets - l->mark_packets) / span,
            (double)(s.bytes - l->mark_bytes) / span,
            (double)(s.frames - l->mark_frames) / span,
@@ -416,6 +463,8 @@ static void print_sum(const struct load *l)
            (long long)(s.gaps - l->mark_gaps), (long long)s.audio,
            (long long)s.resent, (long long)s.refused, cpu_seconds(),
            (double)usage.ru_maxrss / l->count);
+    print_server(l, s.packets - l->mark_packets);
+    printf("}\n");
 }
 
 static void on_mark(void *arg)
@@ -424,6 +473,7 @@ static void on_mark(void *arg)
     struct sum s = sum_of(l);
 
     l->mark_at = clock_mono_us();
+    l->mark_cpu_s = server_cpu_s(l);
     l->mark_packets = s.packets;
     l->mark_bytes = s.bytes;
     l->mark_frames = s.frames;
@@ -436,6 +486,8 @@ static void on_end(void *arg)
     struct load *l = arg;
 
     l->ended_at = clock_mono_us();
+    l->end_cpu_s = server_cpu_s(l);
+    l->end_kb = server_kb(l);
     loop_stop(l->loop);
 }
 
@@ -457,9 +509,10 @@ int main(int argc, char **argv)
 
     l.url = argc > 1 ? argv[1] : "";
     l.count = argc > 2 ? atoi(argv[2]) : 10;
+    l.pid = argc > 5 ? atoi(argv[5]) : 0;
     if (argc < 2 || l.count < 1 || l.count > VIEWERS_MAX || rate < 1) {
         fprintf(stderr, "usage: whep_load URL [VIEWERS [SECONDS "
-                        "[JOINS-PER-SECOND]]]\n");
+                        "[JOINS-PER-SECOND [PID]]]]\n");
         return 2;
     }
     struct rlimit files;
@@ -468,6 +521,7 @@ int main(int argc, char **argv)
     setrlimit(RLIMIT_NOFILE, &files);
     if (loop_create(&l.loop, 0) || rtc_identity_create(&l.identity)) return 1;
     l.began_at = clock_mono_us();
+    l.begin_kb = server_kb(&l);
     for (int i = 0; i < l.count && !failed; i++)
         failed = viewer_init(&l, &l.viewers[i],
                              l.began_at + (int64_t)i * 1000000 / rate + 1000);
