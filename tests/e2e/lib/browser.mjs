@@ -17,8 +17,10 @@ export function launch({ flags = FLAGS, path } = {}) {
     });
 }
 
-/** Without the flag that lets pages start with sound. */
-export const SHY = FLAGS.filter((flag) => !flag.includes("autoplay"));
+/** Pages may not start with sound; said aloud, since a renderer that comes up
+ *  late on a busy machine has been seen to allow it. */
+export const SHY = FLAGS.map((flag) => (flag.includes("autoplay")
+    ? "--autoplay-policy=document-user-activation-required" : flag));
 
 export class Viewer {
     /** Requests to hosts other than the server's. */
