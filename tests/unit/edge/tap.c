@@ -1,5 +1,8 @@
 #include "edge/tap.h"
 
+#include <stdatomic.h>
+#include <unistd.h>
+
 #include "core/base/err.h"
 #include "core/loop/loop.h"
 #include "edge/feed.h"
@@ -209,6 +212,94 @@ static void test_closed_before_it_began(void **state)
     assert_int_equal(w->tracks, 0);
 }
 
+/* --- two loops, two threads --------------------------------------------- */
+
+struct far {
+    struct loop *loop;
+    struct bus *bus;
+    struct tap *tap;
+    atomic_int frames, lost, closed, runs;
+};
+
+static void far_event(const struct bus_event *e, void *arg)
+{
+    struct far *f = arg;
+
+    if (e->type == BUS_FRAME) f->frames++;
+    if (e->type == BUS_LOST) f->lost++;
+}
+
+static void far_batch(void *arg)
+{
+    (void)arg;
+}
+
+static void far_open(void *arg)
+{
+    struct far *f = arg;
+    struct tap_events events = {far_event, far_batch, f};
+
+    if (tap_create(&f->tap, f->loop, f->bus, &events)) f->lost++;
+}
+
+static void far_runs(void *arg)
+{
+    ((struct far *)arg)->runs++;
+}
+
+static void far_close(void *arg)
+{
+    struct far *f = arg;
+
+    tap_close(&f->tap);
+    f->closed++;
+}
+
+static bool comes(atomic_int *what, int n)
+{
+    int patience = getenv("LECTERN_ALLOC_FAIL") ? 300 : 10000;
+
+    while (*what < n && patience--)
+        usleep(1000);
+    return *what >= n;
+}
+
+static void test_from_loop_to_loop(void **state)
+{
+    struct world *w = *state;
+    struct far f = {.bus = w->bus};
+    struct frame *frame = NULL;
+    int err;
+
+    add_track(w, 81, CODEC_OPUS, false);
+    assert_int_equal(loop_create(&f.loop, 1), 0);
+    assert_int_equal(loop_start(f.loop), 0);
+    assert_int_equal(loop_start(w->loop), 0);
+    /* Before its thread runs a loop is everybody's. */
+    err = loop_post(w->loop, far_runs, &f);
+    if (!err) comes(&f.runs, 1);
+    if (!err) err = loop_post(f.loop, far_open, &f);
+    for (int i = 0; i < 500 && !err; i++) {
+        struct frame it = {.track_id = 81, .flags = FRAME_KEY, .pts = i};
+        it.payload = (struct slice){.data = picture, .len = sizeof picture};
+        if (frame_create(&frame, &it)) continue;
+        bus_post_frame(w->bus, frame);
+        frame_unref(&frame);
+        if (i == 100) comes(&f.frames, 1);
+    }
+    bool came = comes(&f.frames, 300);
+    while (loop_post(f.loop, far_close, &f))
+        usleep(1000);
+    comes(&f.closed, 1);
+    loop_stop(w->loop);
+    loop_join(w->loop);
+    loop_stop(f.loop);
+    loop_join(f.loop);
+    loop_free(&f.loop);
+    assert_true(came);
+    assert_int_equal(f.lost, 0);
+}
+
 /* --- feed -------------------------------------------------------------------
  */
 
@@ -331,6 +422,7 @@ static const struct CMUnitTest tests[] = {
     CASE(test_many_frames_in_one_turn),
     CASE(test_closed_inside_its_event),
     CASE(test_closed_before_it_began),
+    CASE(test_from_loop_to_loop),
     CASE(test_ladder_of_what_is_fit),
     CASE(test_refusals),
     CASE(test_wishes),
