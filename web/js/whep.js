@@ -11,8 +11,9 @@
  * a lost path a second session is made while the picture stands, over whatever
  * carries; who decides that it took too long is js/mode.js. */
 import { ServerClock } from "./clock.js";
+import { blank, median, read, rungsOf } from "./figures.js";
 import { canJoin, join, pageToken, whepUrl } from "./join.js";
-import { Refusal, pathOf } from "./webrtc.js";
+import { Refusal } from "./webrtc.js";
 
 /** Between looks at the figures, ms. */
 const LOOK = 250;
@@ -502,81 +503,7 @@ function drop(joining) {
     joining?.done.then((late) => late.remove(), () => {});
 }
 
-/** @param {number[]} values */
-const median = (values) =>
-    [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-
 const wall = () => performance.timeOrigin + performance.now();
-
-/**
- * @returns {any} figures before the first look
- */
-function blank() {
-    return {
-        bytes: 0, bytesAt: Infinity, decoded: 0, decodedAt: Infinity,
-        heard: 0, heardAt: Infinity,
-        latency: null, buffer: null, rtt: null, height: null, bps: null,
-        protocol: "", lost: 0, packets: 0, nacks: 0, plis: 0, dropped: 0,
-        freezes: 0, captureAge: null, ages: [], stamped: false,
-        delay: 0, emitted: 0, at: NaN, videoBytes: 0,
-    };
-}
-
-/**
- * One report into the figures.
- * @param {RTCStatsReport} report
- * @param {any} f
- * @param {number} now
- */
-function read(report, f, now) {
-    let bytes = 0, heard = 0;
-    for (const entry of report.values()) {
-        if (entry.type === "transport") heard += entry.bytesReceived ?? 0;
-        if (entry.type !== "inbound-rtp") continue;
-        bytes += entry.bytesReceived ?? 0;
-        if (entry.kind !== "video") continue;
-        const span = now - f.at;
-        const fresh = entry.bytesReceived - f.videoBytes;
-        if (span > 0) f.bps = (8000 * fresh) / span;
-        f.at = now;
-        f.videoBytes = entry.bytesReceived;
-        const emitted = entry.jitterBufferEmittedCount - f.emitted;
-        if (emitted > 0) f.buffer = (entry.jitterBufferDelay - f.delay) / emitted;
-        f.delay = entry.jitterBufferDelay;
-        f.emitted = entry.jitterBufferEmittedCount;
-        f.decoded = entry.framesDecoded ?? 0;
-        f.dropped = entry.framesDropped ?? 0;
-        f.height = entry.frameHeight ?? null;
-        f.lost = entry.packetsLost ?? 0;
-        f.packets = entry.packetsReceived ?? 0;
-        f.nacks = entry.nackCount ?? 0;
-        f.plis = entry.pliCount ?? 0;
-        f.freezes = entry.freezeCount ?? 0;
-    }
-    f.bytes = bytes;
-    /* All that came, reports included; not every browser counts it. */
-    f.heard = heard || bytes;
-    const path = pathOf(report);
-    f.rtt = path.rtt;
-    if (path.protocol) f.protocol = path.protocol;
-}
-
-/**
- * @param {any} said
- * @returns {Rung[]} highest first
- */
-export function rungsOf(said) {
-    const list = Array.isArray(said?.renditions) ? said.renditions : [];
-    return list
-        .filter((one) => typeof one?.name === "string" && one.name !== "")
-        .map((one) => ({
-            name: one.name,
-            height: Number(one.height) || 0,
-            bitrate: Number(one.bps) || 0,
-        }))
-        .sort((a, b) => b.height - a.height || b.bitrate - a.bitrate)
-        .map((one, id) => ({ ...one, id }));
-}
 
 /** @param {number} status NaN: the browser could not take the answer */
 function whyOf(status) {

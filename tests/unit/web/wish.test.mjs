@@ -1,7 +1,7 @@
 /* tests/unit/web/wish.test.mjs — who decides between real time and standard. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rungsOf } from "../../../web/js/whep.js";
+import { rungsOf } from "../../../web/js/figures.js";
 import { wish } from "../../../web/js/wish.js";
 
 const store = (value) => ({ getItem: () => value });
