@@ -40,6 +40,20 @@ static void on_track(struct feed *f, const struct track *t)
     r->sets = sets;
 }
 
+static bool is_of_now(struct feed *f, const struct feed_rendition *r,
+                      const struct frame *frame)
+{
+    int64_t now_at = loop_now(f->loop), scale = r->info.timescale;
+    int64_t lag_us = now_at - bus_conf(f->bus)->origin_at -
+                     frame->pts / scale * 1000000 -
+                     frame->pts % scale * 1000000 / scale;
+
+    if (r->info.kind == TRACK_AUDIO)
+        return fresh_sound(&f->fresh, lag_us, now_at);
+    fresh_picture(&f->fresh, lag_us, now_at);
+    return true;
+}
+
 static void on_frame(struct feed *f, struct frame *frame)
 {
     int at = feed_find(f, frame->track_id);
@@ -48,6 +62,7 @@ static void on_frame(struct feed *f, struct frame *frame)
     if (at < 0) return;
     struct feed_rendition *r = &f->renditions[at];
     r->fed_at = loop_now(f->loop);
+    if (!is_of_now(f, r, frame)) return;
     if (r->info.kind == TRACK_VIDEO) {
         if (r->info.passthrough && frame->pts != frame->dts) r->reorders = true;
         if (frame->flags & FRAME_DISCONTINUITY && key)

@@ -12,6 +12,7 @@
 
 #include "core/base/list.h"
 #include "core/media/bus.h"
+#include "edge/fresh.h"
 #include "edge/history.h"
 #include "edge/selector.h"
 #include "edge/tap.h"
@@ -54,6 +55,7 @@ struct feed {
     struct feed_rendition renditions[FEED_RENDITIONS_MAX];
     int count;
     int64_t wished_at; /* for FEED_KEEP_ID */
+    struct fresh fresh;
 };
 
 /* Shares bus. 0, ERR_NOMEM or ERR_LIMIT. */
