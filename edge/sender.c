@@ -316,12 +316,17 @@ uint64_t sender_cached(const struct feed_rendition *r, bool any_age)
 {
     const struct history *h = &r->history;
     const struct unit *key = history_find(h, h->newest_key);
+    uint64_t most = SENDER_CACHE_BYTES;
 
     if (!key || r->awaits_key) return 0;
     uint64_t bytes = history_bytes_from(h, key->number);
     int64_t age = history_newest(h)->pts_us - key->pts_us;
     if (any_age) return bytes <= SENDER_CACHE_MOST ? key->number : 0;
-    if (bytes > SENDER_CACHE_BYTES) return 0;
+    /* An encoder that was asked just now answers again only half a second
+     * after that: so much of its rate is the quicker way. */
+    if (!r->info.passthrough && feed_need_bps(r) / 10 > most)
+        most = feed_need_bps(r) / 10;
+    if (bytes > most || bytes > SENDER_CACHE_MOST) return 0;
     return age <= SENDER_CACHE_US || bytes <= SMALL_GOP_BYTES ? key->number : 0;
 }
 
@@ -355,6 +360,17 @@ void sender_aim(struct sender *s, int index, bool hurry)
     if (index == s->target) return;
     s->target = index;
     s->target_unit = 0;
+}
+
+void sender_aim_at(struct sender *s, uint64_t unit, int64_t now_at)
+{
+    const struct unit *u =
+        s->target < 0 ? NULL : history_find(history_of(s, s->target), unit);
+
+    if (!u || s->target_unit) return;
+    s->target_unit = unit;
+    s->target_pts = u->pts;
+    s->switch_by = now_at;
 }
 
 void sender_accept(struct sender *s, int index)

@@ -125,6 +125,8 @@ void sender_begin(struct sender *s, int index, uint64_t unit, int64_t now_at);
 /* To be shown from its next keyframe on; -1: what is shown now. hurry: what
  * still is in line is not worth sending. */
 void sender_aim(struct sender *s, int index, bool hurry);
+/* The target's keyframe need not be waited for: this one, of late, will do. */
+void sender_aim_at(struct sender *s, uint64_t unit, int64_t now_at);
 /* While AWAITING, a keyframe of this one will do, too. */
 void sender_accept(struct sender *s, int index);
 /* Is a GOP in the rendition's history with which a viewer could begin? Its

@@ -38,7 +38,7 @@ struct viewer {
     int64_t asked_at, connected_at, joined_at, next_report_at;
     /* A picture is missing since then, while this was the newest keyframe. */
     int64_t missing_at;
-    uint64_t missing_key;
+    uint64_t missing_key, mended_key;
     int shown;         /* index, as last told to the selector */
     int paced;         /* index the pacer's rate is for */
     int64_t floor_bps; /* the least that is of use */
@@ -299,6 +299,8 @@ static void mend(struct viewer *v, int64_t now_at)
     if (!v->missing_at || now_at - v->missing_at < VIEWER_REPLAY_US) return;
     v->missing_at = 0;
     if (!r || r->history.newest_key != v->missing_key) return;
+    if (v->mended_key == v->missing_key) return; /* once is enough */
+    v->mended_key = v->missing_key;
     uint64_t key = sender_cached(r, true);
     if (key) sender_begin(&v->sender, v->sender.current, key, now_at);
 }
@@ -329,7 +331,13 @@ static void steer(struct viewer *v, const struct selector_rung *rungs,
         return;
     }
     sender_aim(&v->sender, index, a.hurry);
-    if (a.hurry && index != v->sender.current) feed_ask(v->feed, index, now_at);
+    if (index != v->sender.current) {
+        uint64_t key = sender_cached(rendition(v, index), false);
+        if (key)
+            sender_aim_at(&v->sender, key, now_at);
+        else if (a.hurry)
+            feed_ask(v->feed, index, now_at);
+    }
     probe(v, a.want_bps, now_at);
 }
 
