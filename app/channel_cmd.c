@@ -36,6 +36,7 @@ static void address_for_people(char *out, size_t size, const char *listen)
 
 struct urls {
     char rtmp[160], watch[192], hls[224];
+    char srt[160];                          /* empty: no SRT */
     char studio[160], whip[192], whep[192]; /* empty: no WebRTC */
 };
 
@@ -49,6 +50,10 @@ static void make_urls(struct urls *u, const struct settings *s,
     snprintf(u->rtmp, sizeof u->rtmp, "rtmp://%s/live", rtmp);
     snprintf(u->watch, sizeof u->watch, "http://%s/watch/%s", http, name);
     snprintf(u->hls, sizeof u->hls, "http://%s/live/%s/index.m3u8", http, name);
+    if (*s->srt_listen) {
+        address_for_people(rtmp, sizeof rtmp, s->srt_listen);
+        snprintf(u->srt, sizeof u->srt, "srt://%s?streamid=", rtmp);
+    }
     if (!*s->webrtc_listen) return;
     snprintf(u->whip, sizeof u->whip, "http://%s/whip/%s", http, name);
     snprintf(u->whep, sizeof u->whep, "http://%s/whep/%s", http, name);
@@ -68,6 +73,7 @@ void channel_print_urls(const struct settings *s, const char *name,
     printf("channel     %s\n", name);
     printf("OBS server  %s\n", u.rtmp);
     if (key) printf("stream key  %s\n", key);
+    if (*u.srt) printf("SRT         %s%s\n", u.srt, key ? key : "STREAM_KEY");
     if (*u.studio) printf("browser     %s\n", u.studio);
     printf("watch       %s\n", u.watch);
     printf("playlist    %s\n", u.hls);
@@ -84,6 +90,10 @@ static void print_json(const struct settings *s, const struct channel *c,
     o = json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s, s:s}}", "channel", c->name,
                   "type", c->type, "latency", c->latency, "ingest", "rtmp",
                   u.rtmp, "playback", "watch", u.watch, "hls", u.hls);
+    if (*u.srt)
+        json_object_set_new(
+            json_object_get(o, "ingest"), "srt",
+            json_sprintf("%s%s", u.srt, key ? key : "STREAM_KEY"));
     if (*u.whip) {
         json_t *ingest = json_object_get(o, "ingest");
         json_object_set_new(ingest, "whip", json_string(u.whip));

@@ -17,6 +17,7 @@
 #include "app/probe.h"
 #include "app/realtime.h"
 #include "app/settings.h"
+#include "app/srt.h"
 #include "control/directory.h"
 #include "control/store.h"
 #include "core/base/buf.h"
@@ -47,6 +48,7 @@ struct process {
     struct upstream_local *viewers;
     struct pipeline *pipeline;
     struct realtime *realtime; /* NULL: no WebRTC */
+    struct srt_ingest *srt;    /* NULL: no SRT */
     struct demo *demo;
     struct channel demo_channel;  /* with the demo's own key */
     char demo_key[KEY_TEXT_SIZE]; /* of this process only; never stored */
@@ -85,6 +87,7 @@ static struct channel fixed_channel(const struct channel_settings *s)
     snprintf(c.name, sizeof c.name, "%s", s->name);
     snprintf(c.type, sizeof c.type, "%s", s->type);
     snprintf(c.latency, sizeof c.latency, "%s", s->latency);
+    snprintf(c.passphrase, sizeof c.passphrase, "%s", s->srt_passphrase);
     key_hash(c.key_hash, s->stream_key);
     return c;
 }
@@ -118,6 +121,7 @@ static void on_poll(void *arg)
              log_i("count", (int64_t)directory_count(d)));
     for (int i = 0; i < p->loop_count; i++)
         node_set_directory(p->nodes[i], d);
+    srt_ingest_set_directory(p->srt, d);
     pipeline_set_directory(p->pipeline, d);
     directory_unref(&d);
 }
@@ -200,6 +204,10 @@ static void drain(struct process *p)
     pipeline_drain(p->pipeline);
     timer_set(&p->drain_deadline, loop_now(p->loops[0]) + DRAIN_US);
     p->draining = p->loop_count;
+    if (p->srt) {
+        p->draining++;
+        srt_ingest_drain(p->srt, on_node_drained, p);
+    }
     for (int i = 0; i < p->loop_count; i++) {
         struct drain_order *o = malloc(sizeof *o);
         if (o) *o = (struct drain_order){p, p->nodes[i]};
@@ -339,6 +347,24 @@ static void on_stream(const char *channel, struct bus *bus, void *arg)
     realtime_stream(p->realtime, channel, bus);
 }
 
+static int make_srt(struct process *p, struct directory *d, char why[256])
+{
+    struct settings *s = &p->settings;
+    struct srt_ingest_conf conf = {.settings = s,
+                                   .loops = p->loops,
+                                   .loop_count = p->loop_count,
+                                   .directory = d,
+                                   .demo = s->demo ? &p->demo_channel : NULL,
+                                   .pipeline = p->pipeline,
+                                   .metrics = p->metrics};
+    int err = srt_ingest_create(&p->srt, &conf, why);
+
+    if (!err)
+        settle_port(s->srt_listen, sizeof s->srt_listen,
+                    srt_ingest_port(p->srt));
+    return err;
+}
+
 static int make_realtime(struct process *p, char why[256])
 {
     struct realtime_conf conf = {.settings = &p->settings,
@@ -443,6 +469,7 @@ static int make_all(struct process *p, char why[256])
     if (!err) err = make_tls(p, why);
     if (!err) err = make_nodes(p, d, why);
     if (!err) err = make_line(p, why);
+    if (!err) err = make_srt(p, d, why);
     if (!err) err = make_realtime(p, why);
     if (!err) {
         p->store_version = store_db_version(p->store);
@@ -456,6 +483,7 @@ static int make_all(struct process *p, char why[256])
 static void free_all(struct process *p)
 {
     demo_free(&p->demo);
+    srt_ingest_free(&p->srt);
     for (int i = 0; i < p->loop_count; i++)
         node_free(&p->nodes[i]);
     realtime_free(&p->realtime);
@@ -482,6 +510,7 @@ static int run_until_signal(struct process *p)
     log_info("app", "ready", log_s("http", p->settings.http_listen),
              log_s("https", p->settings.https_listen),
              log_s("rtmp", p->settings.rtmp_listen),
+             log_s("srt", p->settings.srt_listen),
              log_s("webrtc", p->settings.webrtc_listen),
              log_i("loops", p->loop_count));
     if (p->settings.demo)

@@ -6,6 +6,8 @@
 #include "control/channel.h"
 #include "core/base/err.h"
 
+enum { PASSPHRASE_MIN = 10, PASSPHRASE_MAX = 79 }; /* libsrt's bounds */
+
 #define AT(field)                                                              \
     offsetof(struct settings, field), sizeof((struct settings *)0)->field
 #define IN(field)                                                              \
@@ -40,7 +42,10 @@ static const struct conf_row rows[] = {
     TEXT("rtmp.listen", rtmp_listen, "0.0.0.0:1935", "RTMP ingest"),
     TEXT("rtmps.listen", rtmps_listen, "0.0.0.0:1936",
          "RTMP over TLS, with the certificate of https"),
-    TEXT("srt.listen", srt_listen, "", "SRT ingest (not in this version)"),
+    TEXT("srt.listen", srt_listen, "0.0.0.0:8890", "SRT ingest"),
+    INT("srt.latency", srt_latency, 20, 8000, "120", "ms",
+        "time to resend what was lost: 4 round trips; a sender may ask for "
+        "more"),
     TEXT("webrtc.listen", webrtc_listen, "0.0.0.0:8189",
          "WHIP and WHEP media: UDP, from this port on one for each loop, and "
          "TCP"),
@@ -108,6 +113,14 @@ static int check_channels(const struct settings *s, const char *file,
             snprintf(why, CONF_WHY_MAX,
                      "%s: channels[%d].stream_key: must be 4 to 256 characters",
                      file, i);
+            return ERR_USAGE;
+        }
+        size_t secret = strlen(c->srt_passphrase);
+        if (secret && (secret < PASSPHRASE_MIN || secret > PASSPHRASE_MAX)) {
+            snprintf(why, CONF_WHY_MAX,
+                     "%s: channels[%d].srt_passphrase: must be %d to %d "
+                     "characters, or empty",
+                     file, i, PASSPHRASE_MIN, PASSPHRASE_MAX);
             return ERR_USAGE;
         }
         for (int k = 0; k < i; k++)

@@ -22,6 +22,7 @@ struct settings {
     char http_listen[64], https_listen[64];
     char https_cert[1024], https_key[1024];
     char rtmp_listen[64], rtmps_listen[64], srt_listen[64];
+    int64_t srt_latency; /* ms */
     char webrtc_listen[64], webrtc_public_addresses[512];
     char trusted_proxies[512];
     char transcode_worker[1024]; /* empty: beside this program */

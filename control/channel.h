@@ -7,13 +7,19 @@
 
 #include "control/key.h"
 
-enum { CHANNEL_NAME_SIZE = 65, CHANNEL_KIND_SIZE = 16 };
+enum {
+    CHANNEL_NAME_SIZE = 65,
+    CHANNEL_KIND_SIZE = 16,
+    CHANNEL_PASSPHRASE_SIZE = 81,
+};
 
 struct channel {
     char name[CHANNEL_NAME_SIZE];    /* [a-z0-9_-], 1 .. 64 */
     char type[CHANNEL_KIND_SIZE];    /* STANDARD | BASIC */
     char latency[CHANNEL_KIND_SIZE]; /* LOW | NORMAL */
     uint8_t key_hash[KEY_HASH_BYTES];
+    char passphrase[CHANNEL_PASSPHRASE_SIZE]; /* of SRT; "": none. Fixed
+                                                 channels only */
     bool fixed; /* from the configuration file, not from the store */
 };
 

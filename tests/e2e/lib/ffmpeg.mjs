@@ -65,7 +65,8 @@ export class Publisher {
             "-map", "0:v", "-map", "1:a", "-r", `${fps}`, "-vsync", "cfr",
             ...encode(fps, kbps), "-pix_fmt", "yuv420p",
             "-c:a", "aac", "-b:a", "96k", "-ac", "2",
-            "-flvflags", "no_duration_filesize", "-f", "flv", url,
+            ...(url.startsWith("srt:") ? ["-f", "mpegts", "-muxdelay", "0"]
+                : ["-flvflags", "no_duration_filesize", "-f", "flv"]), url,
         ], { stdio: [this.#camera.stdout, "pipe", "pipe"] });
         this.#camera.stdout.destroy();
         this.#camera.on("error", () => {});

@@ -17,14 +17,15 @@ export class Lectern {
      * is `demo`, type STANDARD, whose stream key is KEY. With `net` it lives
      * in the server's namespace of lib/netns.mjs, with WebRTC; `url` is then
      * for this process and `viewerUrl` for browsers there. `realtime` gives
-     * it WebRTC on loopback.
+     * it WebRTC on loopback, `srt` SRT.
      * @param {{set?: Record<string, string | number>, yaml?: string,
-     *          net?: import("./netns.mjs").Net, realtime?: boolean}} [how]
+     *          net?: import("./netns.mjs").Net, realtime?: boolean,
+     *          srt?: boolean}} [how]
      */
     static async start(how = {}) {
         const it = new Lectern();
         it.dir = await mkdtemp(join(tmpdir(), "lectern-e2e-"));
-        const [http, https, rtmp] = await freePorts(3);
+        const [http, https, rtmp, srt] = await freePorts(4);
         const { net } = how;
         const host = net ? "0.0.0.0" : "127.0.0.1";
         it.net = net;
@@ -33,13 +34,14 @@ export class Lectern {
         it.viewerUrl = net ? `http://${SERVER}:${http}` : it.url;
         it.httpsUrl = `https://${it.host}:${https}`;
         it.rtmpPort = rtmp;
+        it.srtPort = srt;
         const set = {
             data_dir: it.dir,
             "http.listen": `${host}:${http}`,
             "https.listen": how.tls ? `${host}:${https}` : "",
             "rtmp.listen": `${host}:${rtmp}`,
             "rtmps.listen": "",
-            "srt.listen": "",
+            "srt.listen": how.srt ? `${host}:${srt}` : "",
             "webrtc.listen": net ? `${SERVER}:8189`
                 : how.realtime ? "127.0.0.1:0" : "",
             ...how.set,
@@ -81,6 +83,12 @@ export class Lectern {
     /** @param {string} key */
     rtmp(key = KEY) {
         return `rtmp://${this.host}:${this.rtmpPort}/live/${key}`;
+    }
+
+    /** @param {string} streamid as FFmpeg wants it: # is %23 */
+    srt(streamid = KEY, more = "") {
+        return `srt://${this.host}:${this.srtPort}?streamid=${streamid}` +
+            `&pkt_size=1316${more}`;
     }
 
     watch(channel = "demo", query = "") {

@@ -1,0 +1,158 @@
+/* tests/e2e/srt.test.mjs — lectures over SRT: real encoders, plain and
+ * encrypted, and those who are refused. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import { Viewer, launch } from "./lib/browser.mjs";
+import { Publisher } from "./lib/ffmpeg.mjs";
+import { Obs, hasObs } from "./lib/obs.mjs";
+import { Program } from "./lib/process.mjs";
+import { KEY, Lectern } from "./lib/server.mjs";
+import { until } from "./lib/wait.mjs";
+
+const BUILD = process.env.LECTERN_BUILD ?? "build";
+const SECRET = "secret-key";
+const PASSPHRASE = "correct horse battery";
+const YAML = "channels:\n" +
+    `  - { name: demo, stream_key: ${KEY} }\n` +
+    `  - { name: secret, stream_key: ${SECRET}, type: BASIC, ` +
+    `srt_passphrase: "${PASSPHRASE}" }\n`;
+const encrypted = (text) => `&passphrase=${encodeURIComponent(text)}` +
+    "&pbkeylen=16";
+
+let server, browser, lecturer, learner;
+
+before(async () => {
+    server = await Lectern.start({ srt: true, yaml: YAML });
+    browser = await launch();
+});
+afterEach(async () => {
+    await learner?.close();
+    await lecturer?.stop();
+    learner = lecturer = null;
+});
+after(async () => {
+    await browser?.close();
+    const ended = await server?.stop();
+    assert.equal(ended?.code, 0, server.log.slice(-20).join("\n"));
+});
+
+async function check(channel) {
+    const program = new Program(`${BUILD}/lectern`,
+        ["check", server.playlist(channel), "--seconds", "6"]);
+    const { code } = await program.gone;
+    const said = program.lines.join("\n");
+    assert.match(said, /: 0 rules broken/);
+    assert.equal(code, 0, said);
+}
+
+const metric = async (name) => {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    const line = text.split("\n").find((row) => row.startsWith(name));
+    return line ? Number(line.split(" ").at(-1)) : null;
+};
+
+test("ffmpeg publishes, a browser watches, the rules hold", async () => {
+    lecturer = new Publisher(server.srt());
+    await lecturer.isSending();
+    await server.isLive();
+    learner = await Viewer.open(browser, server.watch());
+    await learner.becomes("live", 60000);
+    await learner.sees(60);
+    await check("demo");
+    await until("the link's figures are told", async () =>
+        await metric('lectern_srt_packets_total{channel="demo"}') > 100);
+    assert.ok(await metric('lectern_srt_latency_seconds{channel="demo"}') >=
+        0.12);
+    assert.equal(
+        await metric('lectern_srt_dropped_packets_total{channel="demo"}'), 0);
+    assert.equal(await metric("lectern_mpegts_gaps_total"), 0);
+    assert.deepEqual(learner.errors, []);
+});
+
+test("access control's own form, and taking over from RTMP", async () => {
+    const first = new Publisher(server.rtmp());
+    await first.isSending();
+    await server.isLive();
+    const { generation } = await server.channel();
+    lecturer = new Publisher(
+        server.srt(`%23!::m=publish,r=demo,u=${KEY}`));
+    await first.gone;
+    await lecturer.isSending();
+    await server.isLive();
+    assert.equal((await server.channel()).generation, generation);
+});
+
+test("an encrypted channel plays", async () => {
+    lecturer = new Publisher(server.srt(SECRET, encrypted(PASSPHRASE)));
+    await lecturer.isSending();
+    await server.isLive("secret");
+    await check("secret");
+});
+
+for (const [who, url, code] of [
+    ["a wrong key", () => server.srt("not-the-key"), 1401],
+    ["another channel's key",
+        () => server.srt(`%23!::r=secret,u=${KEY}`), 1403],
+    ["who wants to play", () => server.srt(`play:${KEY}`), 1405],
+    ["a malformed stream id", () => server.srt("%23!::nonsense"), 1400],
+])
+    test(`${who} is refused`, async () => {
+        const stranger = new Publisher(url());
+        await stranger.gone;
+        await until("the log says why", () => server.log.some((line) =>
+            line.includes(`code=${code}`)));
+    });
+
+for (const [who, url] of [
+    ["a wrong passphrase",
+        () => server.srt(SECRET, encrypted("wrong horse battery"))],
+    ["no passphrase", () => server.srt(SECRET)],
+    ["a passphrase where none belongs",
+        () => server.srt(KEY, encrypted(PASSPHRASE))],
+])
+    test(`${who} is refused`, async () => {
+        const publishing = () => server.log.filter((line) =>
+            /event=publish .*protocol=srt/.test(line)).length;
+        const before = publishing();
+        const stranger = new Publisher(url());
+        await stranger.gone;
+        assert.equal(publishing(), before);
+    });
+
+test("GStreamer publishes", async () => {
+    lecturer = new Program("gst-launch-1.0", ["-q",
+        "videotestsrc", "is-live=true", "pattern=ball", "!",
+        "video/x-raw,width=320,height=180,framerate=30/1", "!",
+        "x264enc", "tune=zerolatency", "speed-preset=ultrafast",
+        "bitrate=500", "key-int-max=60", "!", "h264parse", "!",
+        "mpegtsmux", "name=mux", "alignment=7", "!",
+        "srtsink", `uri=srt://127.0.0.1:${server.srtPort}?mode=caller` +
+        `&streamid=${SECRET}&passphrase=${encodeURIComponent(PASSPHRASE)}` +
+        "&pbkeylen=16",
+        "audiotestsrc", "is-live=true", "!", "audioconvert", "!",
+        "voaacenc", "!", "aacparse", "!", "mux."]);
+    await server.isLive("secret");
+    await check("secret");
+});
+
+test("OBS streams, encrypted", { skip: !hasObs }, async () => {
+    const clip = join(server.dir, "clip.mp4");
+    execFileSync("ffmpeg", ["-v", "error", "-f", "lavfi", "-i",
+        "testsrc2=s=320x180:r=15", "-f", "lavfi", "-i", "sine=f=440",
+        "-t", "8", "-c:v", "libx264", "-preset", "ultrafast",
+        "-c:a", "aac", clip]);
+    lecturer = await Obs.start({
+        server: `srt://127.0.0.1:${server.srtPort}?mode=caller` +
+            `&streamid=publish:${SECRET}&latency=200000` +
+            `&pbkeylen=16&passphrase=${PASSPHRASE.replaceAll(" ", "%20")}`,
+        key: "",
+    }, clip);
+    await lecturer.isStreaming();
+    await server.isLive("secret");
+    learner = await Viewer.open(browser, server.watch("secret"));
+    await learner.becomes("live", 60000);
+    await learner.sees(60);
+    await check("secret");
+});
