@@ -166,14 +166,40 @@ static int parse_free(struct srt_streamid *s, struct piece all)
     return copy(s->key, sizeof s->key, last_element(all));
 }
 
+static int digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Returns how many bytes are left of len. */
+static size_t decode(char *out, const char *text, size_t len)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        bool coded = text[i] == '%' && i + 2 < len && digit(text[i + 1]) >= 0 &&
+                     digit(text[i + 2]) >= 0;
+        out[n++] = coded ? (char)(digit(text[i + 1]) << 4 | digit(text[i + 2]))
+                         : text[i];
+        if (coded) i += 2;
+    }
+    return n;
+}
+
 int srt_streamid_parse(struct srt_streamid *out, const char *text, size_t len)
 {
-    struct piece all = {text, len};
     struct srt_streamid made = {0};
+    char decoded[STREAMID_MAX];
     int err;
 
     if (!len) return ERR_NOTFOUND;
     if (len > STREAMID_MAX) return ERR_LIMIT;
+    if (len >= 4 && !memcmp(text, "%23!", 4)) {
+        len = decode(decoded, text, len);
+        text = decoded;
+    }
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) return ERR_SYNTAX;
     if (len >= 4 && !memcmp(text, "#!::", 4))
@@ -181,7 +207,7 @@ int srt_streamid_parse(struct srt_streamid *out, const char *text, size_t len)
     else if (len >= 2 && !memcmp(text, "#!", 2))
         err = ERR_SYNTAX; /* the nested form, and what may come */
     else
-        err = parse_free(&made, all);
+        err = parse_free(&made, (struct piece){text, len});
     if (!err && !made.key[0]) err = ERR_NOTFOUND;
     if (!err) *out = made;
     return err;

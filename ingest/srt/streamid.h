@@ -1,7 +1,9 @@
 /* ingest/srt/streamid.h — what a caller's stream id says: which key, which
  * channel, to publish or to play. Pure; any thread.
  * Spec: SRT Access Control Guidelines ("#!::"); the other forms are what
- * encoders and their guides use. Taken literally: nothing is decoded.
+ * encoders and their guides use. Taken literally, but for one that begins with
+ * "%23!": some encoders ask for that in their URL and send it as it stands, so
+ * it is decoded.
  *
  *   KEY                            publish
  *   live/KEY, /KEY                 any path: the last element is the key

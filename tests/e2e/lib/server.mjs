@@ -85,7 +85,7 @@ export class Lectern {
         return `rtmp://${this.host}:${this.rtmpPort}/live/${key}`;
     }
 
-    /** @param {string} streamid as FFmpeg wants it: # is %23 */
+    /** @param {string} streamid with %23 for #, as in any URL */
     srt(streamid = KEY, more = "") {
         return `srt://${this.host}:${this.srtPort}?streamid=${streamid}` +
             `&pkt_size=1316${more}`;
