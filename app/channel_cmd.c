@@ -14,7 +14,8 @@
 static int usage(void)
 {
     fputs("usage: lectern channel create NAME [--type STANDARD|BASIC]"
-          " [--latency LOW|NORMAL] [--json]\n"
+          " [--latency LOW|NORMAL]\n"
+          "       [--srt-passphrase TEXT] [--json]\n"
           "       lectern channel list [--json]\n"
           "       lectern channel delete NAME\n"
           "options of all: --config FILE, --set key=value\n",
@@ -124,6 +125,10 @@ static int create(struct store_db *db, const struct options *o,
     snprintf(c.type, sizeof c.type, "%s", o->type ? o->type : "STANDARD");
     snprintf(c.latency, sizeof c.latency, "%s",
              o->latency ? o->latency : "LOW");
+    snprintf(c.passphrase, sizeof c.passphrase, "%s",
+             o->srt_passphrase ? o->srt_passphrase : "");
+    if (o->srt_passphrase && channel_check_passphrase(o->srt_passphrase))
+        return fail(c.name, "a passphrase is 10 to 79 characters");
     if (channel_check_name(o->name))
         return fail(o->name, "a channel's name is 1 to 64 of a-z 0-9 _ -");
     if (channel_check_type(c.type))

@@ -14,7 +14,7 @@ struct options {
     int set_count;
     bool demo, json;         /* --demo (serve), --json (channel) */
     const char *verb, *name; /* channel VERB [NAME] */
-    const char *type, *latency;
+    const char *type, *latency, *srt_passphrase;
 };
 
 /* argv[0] is the command. 0 or ERR_USAGE with why. Pure. */

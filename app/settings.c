@@ -6,8 +6,6 @@
 #include "control/channel.h"
 #include "core/base/err.h"
 
-enum { PASSPHRASE_MIN = 10, PASSPHRASE_MAX = 79 }; /* libsrt's bounds */
-
 #define AT(field)                                                              \
     offsetof(struct settings, field), sizeof((struct settings *)0)->field
 #define IN(field)                                                              \
@@ -115,12 +113,12 @@ static int check_channels(const struct settings *s, const char *file,
                      file, i);
             return ERR_USAGE;
         }
-        size_t secret = strlen(c->srt_passphrase);
-        if (secret && (secret < PASSPHRASE_MIN || secret > PASSPHRASE_MAX)) {
+        if (channel_check_passphrase(c->srt_passphrase)) {
             snprintf(why, CONF_WHY_MAX,
                      "%s: channels[%d].srt_passphrase: must be %d to %d "
                      "characters, or empty",
-                     file, i, PASSPHRASE_MIN, PASSPHRASE_MAX);
+                     file, i, CHANNEL_PASSPHRASE_MIN,
+                     CHANNEL_PASSPHRASE_SIZE - 1);
             return ERR_USAGE;
         }
         for (int k = 0; k < i; k++)

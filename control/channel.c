@@ -21,3 +21,12 @@ int channel_check_latency(const char *latency)
     return !strcmp(latency, "LOW") || !strcmp(latency, "NORMAL") ? 0
                                                                  : ERR_RANGE;
 }
+
+int channel_check_passphrase(const char *text)
+{
+    size_t n = strlen(text);
+
+    return !n || (n >= CHANNEL_PASSPHRASE_MIN && n < CHANNEL_PASSPHRASE_SIZE)
+               ? 0
+               : ERR_RANGE;
+}

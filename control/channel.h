@@ -10,7 +10,8 @@
 enum {
     CHANNEL_NAME_SIZE = 65,
     CHANNEL_KIND_SIZE = 16,
-    CHANNEL_PASSPHRASE_SIZE = 81,
+    CHANNEL_PASSPHRASE_MIN = 10,
+    CHANNEL_PASSPHRASE_SIZE = 80,
 };
 
 struct channel {
@@ -18,8 +19,7 @@ struct channel {
     char type[CHANNEL_KIND_SIZE];    /* STANDARD | BASIC */
     char latency[CHANNEL_KIND_SIZE]; /* LOW | NORMAL */
     uint8_t key_hash[KEY_HASH_BYTES];
-    char passphrase[CHANNEL_PASSPHRASE_SIZE]; /* of SRT; "": none. Fixed
-                                                 channels only */
+    char passphrase[CHANNEL_PASSPHRASE_SIZE]; /* of SRT; "": none */
     bool fixed; /* from the configuration file, not from the store */
 };
 
@@ -27,5 +27,6 @@ struct channel {
 int channel_check_name(const char *name);
 int channel_check_type(const char *type);
 int channel_check_latency(const char *latency);
+int channel_check_passphrase(const char *text); /* as SRT wants it, or "" */
 
 #endif

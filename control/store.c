@@ -7,7 +7,7 @@
 
 #include "core/base/err.h"
 
-enum { SCHEMA_VERSION = 1, BUSY_MS = 3000 };
+enum { SCHEMA_VERSION = 2, BUSY_MS = 3000 };
 
 struct store_db {
     sqlite3 *db;
@@ -19,6 +19,7 @@ static const char *const migrations[SCHEMA_VERSION] = {
     " name TEXT PRIMARY KEY, type TEXT NOT NULL, latency TEXT NOT NULL,"
     " key_hash BLOB NOT NULL, created_at INTEGER NOT NULL"
     " DEFAULT (unixepoch())) STRICT",
+    "ALTER TABLE channel ADD COLUMN srt_passphrase TEXT NOT NULL DEFAULT ''",
 };
 
 static int64_t pragma(sqlite3 *db, const char *sql)
@@ -98,17 +99,19 @@ int store_db_add(struct store_db *db, const struct channel *c)
     int code;
 
     if (channel_check_name(c->name) || channel_check_type(c->type) ||
-        channel_check_latency(c->latency))
+        channel_check_latency(c->latency) ||
+        channel_check_passphrase(c->passphrase))
         return ERR_RANGE;
     if (sqlite3_prepare_v2(db->db,
-                           "INSERT INTO channel (name, type, latency, key_hash)"
-                           " VALUES (?, ?, ?, ?)",
+                           "INSERT INTO channel (name, type, latency, key_hash,"
+                           " srt_passphrase) VALUES (?, ?, ?, ?, ?)",
                            -1, &s, NULL) != SQLITE_OK)
         return ERR_IO;
     sqlite3_bind_text(s, 1, c->name, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, c->type, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 3, c->latency, -1, SQLITE_STATIC);
     sqlite3_bind_blob(s, 4, c->key_hash, KEY_HASH_BYTES, SQLITE_STATIC);
+    sqlite3_bind_text(s, 5, c->passphrase, -1, SQLITE_STATIC);
     code = sqlite3_step(s);
     sqlite3_finalize(s);
     if (code == SQLITE_DONE) return 0;
@@ -144,8 +147,8 @@ int store_db_each(struct store_db *db,
     int code;
 
     if (sqlite3_prepare_v2(db->db,
-                           "SELECT name, type, latency, key_hash FROM channel"
-                           " ORDER BY name",
+                           "SELECT name, type, latency, key_hash,"
+                           " srt_passphrase FROM channel ORDER BY name",
                            -1, &s, NULL) != SQLITE_OK)
         return ERR_IO;
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
@@ -153,6 +156,7 @@ int store_db_each(struct store_db *db,
         copy_text(c.name, sizeof c.name, s, 0);
         copy_text(c.type, sizeof c.type, s, 1);
         copy_text(c.latency, sizeof c.latency, s, 2);
+        copy_text(c.passphrase, sizeof c.passphrase, s, 4);
         if (sqlite3_column_bytes(s, 3) != KEY_HASH_BYTES) continue;
         memcpy(c.key_hash, sqlite3_column_blob(s, 3), KEY_HASH_BYTES);
         each(&c, arg);

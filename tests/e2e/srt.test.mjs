@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { after, afterEach, before, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 import { Viewer, launch } from "./lib/browser.mjs";
 import { Publisher } from "./lib/ffmpeg.mjs";
+import { Net, SERVER, hasNamespaces } from "./lib/netns.mjs";
 import { Obs, hasObs } from "./lib/obs.mjs";
 import { Program } from "./lib/process.mjs";
 import { KEY, Lectern } from "./lib/server.mjs";
@@ -46,8 +47,8 @@ async function check(channel) {
     assert.equal(code, 0, said);
 }
 
-const metric = async (name) => {
-    const text = await (await fetch(`${server.url}/metrics`)).text();
+const metric = async (name, of = server) => {
+    const text = await (await fetch(`${of.url}/metrics`)).text();
     const line = text.split("\n").find((row) => row.startsWith(name));
     return line ? Number(line.split(" ").at(-1)) : null;
 };
@@ -155,3 +156,57 @@ test("OBS streams, encrypted", { skip: !hasObs }, async () => {
     await learner.sees(60);
     await check("secret");
 });
+
+describe("over a wire that loses", { skip: !hasNamespaces && "needs namespaces" },
+    () => {
+        let net, far, sender;
+
+        before(async () => {
+            net = await Net.create();
+            far = await Lectern.start({ net, srt: true, type: "BASIC" });
+        });
+        after(async () => {
+            await sender?.stop();
+            await far?.stop();
+            await net?.free();
+        });
+
+        const send = () => {
+            const [command, ...words] = net.inside("viewer", "ffmpeg",
+                "-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i",
+                "testsrc2=s=320x180:r=30", "-re", "-f", "lavfi", "-i", "sine",
+                "-c:v", "libx264", "-preset", "ultrafast", "-tune",
+                "zerolatency", "-g", "60", "-b:v", "1M", "-pix_fmt", "yuv420p",
+                "-c:a", "aac", "-f", "mpegts",
+                `srt://${SERVER}:${far.srtPort}?streamid=${KEY}` +
+                "&latency=500000&pkt_size=1316");
+            return new Program(command, words);
+        };
+        const srt = (name) => metric(`lectern_srt_${name}{channel="demo"}`, far);
+
+        test("what is lost is sent again in time", async () => {
+            await net.fault("loss", 3);
+            await net.fault("delay", 30);
+            sender = send();
+            await far.isLive();
+            await until("packets were lost and came", async () =>
+                await srt("retransmitted_packets_total") > 20, 60000);
+            assert.ok(await srt("rtt_seconds") > 0.05);
+            assert.equal(await srt("latency_seconds"), 0.5);
+            assert.equal(await srt("dropped_packets_total"), 0);
+            assert.equal(await metric("lectern_mpegts_gaps_total", far), 0);
+        });
+
+        test("a wire that is cut is noticed, and the sender comes back",
+            async () => {
+                const { generation } = await far.channel();
+                await net.fault("loss", 100);
+                await until("the server gives it up", () => far.log.some(
+                    (line) => /event=unpublish/.test(line)));
+                await sender.stop("SIGKILL");
+                await net.fault("loss", 0);
+                sender = send();
+                await far.isLive();
+                assert.equal((await far.channel()).generation, generation);
+            });
+    });

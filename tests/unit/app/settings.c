@@ -1,6 +1,7 @@
 #include "tests/harness.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "app/options.h"
 #include "app/settings.h"
@@ -56,6 +57,23 @@ static void test_set_wins_over_environment_and_defaults(void **state)
     assert_string_equal(s.https_listen, "0.0.0.0:8443");
 }
 
+static void test_a_short_passphrase_is_named(void **state)
+{
+    char path[] = "/tmp/lectern-settings-XXXXXX";
+    static const char yaml[] =
+        "channels:\n  - { name: a, stream_key: abcd, srt_passphrase: short }\n";
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, yaml, sizeof yaml - 1), sizeof yaml - 1);
+    close(fd);
+    int err = settings_load(&s, path, NULL, 0, why);
+    unlink(path);
+    assert_int_equal(err, ERR_USAGE);
+    assert_non_null(strstr(why, "channels[0].srt_passphrase"));
+}
+
 static void test_a_missing_file_is_named(void **state)
 {
     (void)state;
@@ -109,6 +127,7 @@ static void test_options(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_example_of_the_manual_loads),
     cmocka_unit_test(test_set_wins_over_environment_and_defaults),
+    cmocka_unit_test(test_a_short_passphrase_is_named),
     cmocka_unit_test(test_a_missing_file_is_named),
     cmocka_unit_test(test_every_default_is_within_its_own_bounds),
     cmocka_unit_test(test_options),

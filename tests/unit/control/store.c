@@ -1,5 +1,6 @@
 #include "tests/harness.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -101,6 +102,58 @@ static void test_names_are_checked(void **state)
         ERR_RANGE);
 }
 
+static void keep(const struct channel *c, void *arg)
+{
+    *(struct channel *)arg = *c;
+}
+
+/* A database as the first version left it, with a channel in it. */
+static void test_an_older_schema_is_brought_up(void **state)
+{
+    static const char old[] =
+        "CREATE TABLE channel ("
+        " name TEXT PRIMARY KEY, type TEXT NOT NULL, latency TEXT NOT NULL,"
+        " key_hash BLOB NOT NULL, created_at INTEGER NOT NULL"
+        " DEFAULT (unixepoch())) STRICT;"
+        "INSERT INTO channel (name, type, latency, key_hash) VALUES"
+        " ('old', 'BASIC', 'LOW', zeroblob(32)); PRAGMA user_version = 1";
+    struct channel found = {0}, more = sample("z");
+    struct store_db *db = NULL;
+    char path[128], why[256] = "";
+    sqlite3 *raw;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/lectern.db", dir);
+    assert_int_equal(sqlite3_open(path, &raw), SQLITE_OK);
+    int made = sqlite3_exec(raw, old, NULL, NULL, NULL);
+    sqlite3_close(raw);
+    assert_int_equal(made, SQLITE_OK);
+    if (store_db_open(&db, dir, why)) return;
+    store_db_each(db, keep, &found);
+    snprintf(more.passphrase, sizeof more.passphrase, "correct horse");
+    int added = store_db_add(db, &more);
+    assert_string_equal(found.name, "old");
+    assert_string_equal(found.passphrase, "");
+    store_db_each(db, keep, &found);
+    store_db_close(&db);
+    assert_int_equal(added, 0);
+    assert_string_equal(found.passphrase, "correct horse");
+}
+
+static void test_passphrases_are_checked(void **state)
+{
+    char text[CHANNEL_PASSPHRASE_SIZE + 1];
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    text[80] = '\0';
+    assert_int_equal(channel_check_passphrase(""), 0);
+    assert_int_equal(channel_check_passphrase("too short"), ERR_RANGE);
+    assert_int_equal(channel_check_passphrase("ten enough"), 0);
+    assert_int_equal(channel_check_passphrase(text), ERR_RANGE);
+    assert_int_equal(channel_check_passphrase(text + 1), 0);
+}
+
 static void test_a_missing_folder_is_a_sentence(void **state)
 {
     struct store_db *db = NULL;
@@ -115,7 +168,9 @@ static void test_a_missing_folder_is_a_sentence(void **state)
 static const struct CMUnitTest tests[] = {
     CASE(test_channels_survive_reopening),
     CASE(test_another_handle_is_noticed),
+    CASE(test_an_older_schema_is_brought_up),
     cmocka_unit_test(test_names_are_checked),
+    cmocka_unit_test(test_passphrases_are_checked),
     cmocka_unit_test(test_a_missing_folder_is_a_sentence),
 };
 HARNESS_MAIN(tests)
