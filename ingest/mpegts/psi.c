@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/base/assert.h"
 #include "core/base/bytes.h"
 #include "core/base/err.h"
 
@@ -100,6 +101,7 @@ uint32_t psi_crc(const uint8_t *data, size_t len)
 {
     uint32_t crc = 0xffffffff;
 
+    INVARIANT(data);
     while (len--) {
         crc ^= (uint32_t)*data++ << 24;
         for (int i = 0; i < 8; i++)

@@ -23,6 +23,13 @@ void srt_link_unref(struct link *l)
     free(l);
 }
 
+/* A message's reference, when it could not be posted: never the last, since
+ * the thread has one. */
+static void give_back(struct link *l)
+{
+    atomic_fetch_sub(&l->refs, 1);
+}
+
 /* --- beginning --------------------------------------------------------------
  */
 
@@ -116,7 +123,7 @@ static void begin(struct srt_server *s, SRTSOCKET socket,
     if (!why && srt_epoll_add_usock(s->epoll, socket, &events))
         why = "no room to wait for it";
     if (!why && loop_post(l->loop, srt_session_begin, srt_link_ref(l))) {
-        srt_link_unref(l);
+        give_back(l);
         why = "the loop's mailbox is full";
     }
     if (why) {
@@ -165,7 +172,7 @@ static void hand_on(struct link *l, const uint8_t *data, size_t len)
         l->cut = false;
         if (!loop_post(l->loop, srt_session_block, b)) return;
         atomic_fetch_sub(&l->queued, len);
-        srt_link_unref(l);
+        give_back(l);
         free(b);
     }
     l->cut = true;
@@ -220,7 +227,7 @@ void srt_link_bury(struct link *l)
 {
     if (!l->told) {
         if (loop_post(l->loop, on_ended, srt_link_ref(l)))
-            srt_link_unref(l); /* full: next turn */
+            give_back(l); /* full: next turn */
         else
             l->told = true;
         return;
