@@ -273,6 +273,8 @@ void source_track(struct transcode *t, struct track *track)
     struct track **slot = video ? &t->video : &t->audio;
 
     if (info->kind != TRACK_VIDEO && info->kind != TRACK_AUDIO) return;
+    /* Of several sounds (languages) the ladder has the first. */
+    if (*slot && info->id > track_info(*slot)->id) return;
     bool same = video && is_same(t->video, track);
     track_ref(track);
     track_unref(slot);

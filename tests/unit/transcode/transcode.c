@@ -493,6 +493,42 @@ static void test_basic_needs_no_child(void **state)
 }
 
 /* A program that is not there: the source still passes. */
+static int tracks_of(uint8_t id)
+{
+    int n = 0;
+
+    for (int i = 0; i < rig.seen_count; i++)
+        n += rig.seen[i].type == BUS_TRACK && rig.seen[i].track.id == id;
+    return n;
+}
+
+/* A publisher with two languages: the ladder keeps to the first. */
+static void test_of_two_sounds_the_first_counts(void **state)
+{
+    struct track_info second;
+    struct track *t, *first;
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 120, false, 0);
+    first = bus_find_track(rig.bus, 2);
+    assert_non_null(first);
+    second = *track_info(first);
+    second.id = 3;
+    snprintf(second.language, sizeof second.language, "de");
+    int before = tracks_of(LADDER_AUDIO);
+    if (!track_create(&t, &second, track_config(first))) {
+        bus_track(rig.bus, t);
+        track_unref(&t);
+    }
+    play(120, 240, false, 0);
+    assert_int_equal(tracks_of(LADDER_AUDIO), before);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
+    assert_in_range(frames_of(LADDER_AUDIO), 344, 346);
+    finish();
+}
+
 static void test_no_program_no_rungs(void **state)
 {
     int gaps;
@@ -792,6 +828,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_publisher_that_returns_is_a_discontinuity),
     cmocka_unit_test(test_a_late_keyframe_switches_the_top),
     cmocka_unit_test(test_basic_needs_no_child),
+    cmocka_unit_test(test_of_two_sounds_the_first_counts),
     cmocka_unit_test(test_no_program_no_rungs),
     cmocka_unit_test(test_what_cannot_keep_up_is_shed),
 };
