@@ -165,16 +165,18 @@ int realtime_serve(struct realtime *r, const struct realtime_place *place)
     return err;
 }
 
-void realtime_join(struct realtime *r)
+int realtime_join(struct realtime *r)
 {
     int count = r->conf.loop_count;
 
     for (int i = 0; i < count; i++) {
-        rtc_host_set_peers(r->hosts[i], r->hosts, count,
-                           rtc_host_tcp_port(r->hosts[0]));
+        int err = rtc_host_set_peers(r->hosts[i], r->hosts, count,
+                                     rtc_host_tcp_port(r->hosts[0]));
+        if (err) return err;
         whep_set_peers(r->wheps[i], r->wheps, count);
         whip_set_peers(r->whips[i], r->whips, count);
     }
+    return 0;
 }
 
 /* --- streams ----------------------------------------------------------------

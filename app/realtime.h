@@ -36,8 +36,8 @@ struct realtime_place {
     int server_count;
 };
 int realtime_serve(struct realtime *r, const struct realtime_place *place);
-/* All loops are served: lets them know each other. */
-void realtime_join(struct realtime *r);
+/* All loops are served: lets them know each other. 0 or ERR_NOMEM. */
+int realtime_join(struct realtime *r);
 /* Any thread: a stream began (shares bus) or ended (NULL). */
 void realtime_stream(struct realtime *r, const char *channel, struct bus *bus);
 /* On loop `at`: sessions end. */

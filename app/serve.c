@@ -376,7 +376,7 @@ static int make_realtime(struct process *p, char why[256])
     for (int i = 0; !err && i < p->loop_count; i++)
         err = node_open_realtime(p->nodes[i], p->realtime, why);
     if (!err && p->realtime) {
-        realtime_join(p->realtime);
+        err = realtime_join(p->realtime);
         settle_port(p->settings.webrtc_listen, sizeof p->settings.webrtc_listen,
                     realtime_port(p->realtime));
     }

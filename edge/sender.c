@@ -13,7 +13,7 @@ enum {
     SMALL_GOP_BYTES = 60000,
     AUDIO_CLOCK = 48000,
     DELAY_MIN = 0, /* of 10 ms */
-    DELAY_MAX = 40,
+    DELAY_MAX = 100,
 };
 
 /* --- one packet ------------------------------------------------------------

@@ -145,7 +145,7 @@ async function lipSync(count) {
             const loud = peak > 0.03;
             if (loud && !this.loud && currentTime - (this.at ?? 0) > 0.4) {
                 this.at = currentTime;
-                this.port.postMessage(currentTime);
+                this.port.postMessage(Date.now());
             }
             if (loud) this.at = currentTime;
             this.loud = loud;
@@ -158,10 +158,8 @@ async function lipSync(count) {
     source.connect(worklet).connect(context.destination);
     await context.resume();
     const beeps = [], flashes = [];
-    worklet.port.onmessage = ({ data }) => {
-        const { contextTime, performanceTime } = context.getOutputTimestamp();
-        beeps.push(performanceTime + 1000 * (data - contextTime));
-    };
+    worklet.port.onmessage = ({ data }) =>
+        beeps.push(data - performance.timeOrigin);
     const canvas = new OffscreenCanvas(16, 16);
     const pen = canvas.getContext("2d", { willReadFrequently: true });
     let bright = false;
