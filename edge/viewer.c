@@ -63,6 +63,16 @@ static void on_key_wanted(struct viewer *v, int64_t now_at)
     v->missing_key = r->history.newest_key;
 }
 
+static void on_feedback(struct viewer *v, const struct rtcp_packet *p,
+                        int64_t now_at)
+{
+    struct twcc_sample *samples = v->room->samples;
+    int count = twcc_sender_match(v->twcc, p, samples, RTCP_TWCC_MAX);
+
+    bwe_samples(v->bwe, samples, count, now_at);
+    burst_samples(&v->burst, samples, count);
+}
+
 static void on_packet(struct viewer *v, const struct rtcp_packet *p,
                       int64_t now_at)
 {
@@ -79,11 +89,7 @@ static void on_packet(struct viewer *v, const struct rtcp_packet *p,
     case RTCP_FIR: on_key_wanted(v, now_at); break;
     case RTCP_REMB: bwe_remb(v->bwe, p->remb_bps, now_at); break;
     case RTCP_TWCC:
-        if (!v->twcc) break;
-        bwe_samples(
-            v->bwe, v->room->samples,
-            twcc_sender_match(v->twcc, p, v->room->samples, RTCP_TWCC_MAX),
-            now_at);
+        if (v->twcc) on_feedback(v, p, now_at);
         break;
     default: break;
     }

@@ -37,6 +37,7 @@ void viewer_pace(struct viewer *v, int64_t now_at)
     /* A path that overflowed lately gets keyframes as it can take them. */
     const struct bwe_estimate *e = bwe_estimate(v->bwe);
     bool careful = e->lowered_at > 0 && now_at - e->lowered_at < CAREFUL_US;
+    if (v->burst.bps > bps / 5) bps = v->burst.bps;
     if (careful && target * 11 / 10 < bps) bps = target * 11 / 10;
     if (bps < v->floor_bps) bps = v->floor_bps;
     sender_set_rate(&v->sender, bps, careful, now_at);

@@ -5,6 +5,7 @@
 #define EDGE_VIEWER_PRIV_H
 #include "core/rtc/bwe.h"
 #include "core/rtc/twcc.h"
+#include "edge/burst.h"
 #include "edge/sender.h"
 #include "edge/viewer.h"
 
@@ -18,6 +19,7 @@ struct viewer {
     struct rtc_peer *peer;
     struct bwe *bwe;
     struct twcc_sender *twcc; /* NULL: not negotiated */
+    struct burst burst;
     struct selector selector;
     char pin[TRACK_NAME_MAX], address[VIEWER_ADDRESS_MAX];
     char cname[17];
