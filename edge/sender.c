@@ -12,8 +12,9 @@ enum {
     CAPTURE_TIME_US = 1000000,
     SMALL_GOP_BYTES = 60000,
     AUDIO_CLOCK = 48000,
-    DELAY_MIN = 0, /* of 10 ms */
-    DELAY_MAX = 100,
+    /* Playout delay, of 10 ms: at least nothing, at most that. */
+    DELAY_EAGER = 40,
+    DELAY_STEADY = 100,
 };
 
 /* --- one packet ------------------------------------------------------------
@@ -32,10 +33,9 @@ uint64_t sender_capture_ntp(const struct sender *s, const struct unit *u)
 static void write_extras(const struct sender *s, struct rtp_writer *w,
                          const struct sender_form *f)
 {
-    if (f->extras & EXTRA_DELAY) {
-        const uint8_t delay[3] = {DELAY_MIN >> 4,
-                                  (DELAY_MIN & 15) << 4 | DELAY_MAX >> 8,
-                                  DELAY_MAX & 255};
+    if (f->extras & (EXTRA_EAGER | EXTRA_STEADY)) {
+        const uint8_t delay[3] = {
+            0, 0, f->extras & EXTRA_EAGER ? DELAY_EAGER : DELAY_STEADY};
         rtp_write_extension(w, s->conf.playout_delay, delay, sizeof delay);
     }
     if (f->extras & EXTRA_CAPTURE_TIME) {
@@ -127,13 +127,24 @@ static void stamp(struct sender *s, const struct unit *u)
     s->frame_ts = ts;
 }
 
+/* Below half a second libwebrtc shows pictures as they come: the first one at
+ * once, and a cached GOP in a blink. It then takes no heed of sound, nor of
+ * jitter, so that after the start the bound is a second. */
+static uint8_t delay_of(struct sender *s, int64_t now_at)
+{
+    if (!s->eager_until) s->eager_until = now_at + SENDER_EAGER_US;
+    if (now_at < s->eager_until) return EXTRA_EAGER;
+    if (s->steady_frames == SENDER_STEADY_FRAMES) return 0;
+    s->steady_frames++;
+    return EXTRA_STEADY;
+}
+
 static uint8_t extras_of(struct sender *s, int64_t now_at)
 {
     uint8_t extras = 0;
 
     if (s->packet) return 0; /* the run behind stays of one size */
-    if (s->conf.playout_delay && s->video.packets < SENDER_DELAY_PACKETS)
-        extras |= EXTRA_DELAY;
+    if (s->conf.playout_delay) extras |= delay_of(s, now_at);
     if (s->conf.abs_capture_time &&
         (!s->capture_time_at || now_at - s->capture_time_at >= CAPTURE_TIME_US))
         extras |= EXTRA_CAPTURE_TIME;

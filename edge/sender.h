@@ -35,7 +35,9 @@ enum {
     SENDER_CACHE_MOST = 600000, /* where there is no other way to begin */
     SENDER_CACHE_BPS = 10000000,
     SENDER_CATCH_UP_US = 2000000,
-    SENDER_DELAY_PACKETS = 100, /* say the playout delay */
+    /* A start is eager; afterwards so many frames say that it is over. */
+    SENDER_EAGER_US = 1500000,
+    SENDER_STEADY_FRAMES = 30,
     SENDER_RTT_DEFAULT_US = 100000,
 };
 
@@ -108,6 +110,8 @@ struct sender {
     int64_t target_pts, switch_by;
 
     int64_t capture_time_at; /* last said */
+    int64_t eager_until;     /* 0: not yet begun */
+    int steady_frames;
 
     int64_t probe_at, probe_bps;
     int probe_left, probe_bytes;

@@ -4,7 +4,8 @@
 #define EDGE_SENDER_PRIV_H
 #include "edge/sender.h"
 
-enum { EXTRA_DELAY = 1, EXTRA_CAPTURE_TIME = 2 };
+/* Two playout delays: at the start and later (see extras_of()). */
+enum { EXTRA_EAGER = 1, EXTRA_CAPTURE_TIME = 2, EXTRA_STEADY = 4 };
 
 /* A packet to be written. */
 struct sender_form {

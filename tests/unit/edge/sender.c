@@ -260,7 +260,12 @@ static void test_waits_for_a_keyframe(void **state)
     }
     assert_int_equal(assert_continuous(w), 101);
     assert_null(last(w)->rtp.extensions[DELAY_ID].data);
-    int said = 0;
+    int said = 0, steady = 0;
+    for (int i = 0; i < w->count; i++) {
+        const uint8_t *delay = w->caught[i].rtp.extensions[DELAY_ID].data;
+        steady += delay && delay[2] == 100;
+    }
+    assert_int_equal(steady, 30);
     for (int i = 0; i < w->count; i++)
         said += w->caught[i].rtp.extensions[CAPTURE_ID].data != NULL;
     assert_in_range(said, 3, 5); /* of 3.5 s */
