@@ -6,7 +6,9 @@
 
 enum {
     AUDIO_BPS = 130000, /* Opus with its headers */
-    CAREFUL_US = 60000000,
+    CAREFUL_US = 10000000,
+    CAREFUL_MAX_US = 120000000,
+    RISING_US = 3000000,
 };
 
 const struct feed_rendition *viewer_rendition(const struct viewer *v, int index)
@@ -24,6 +26,28 @@ static uint32_t target_bps(const struct viewer *v)
     return bps < 1 ? 1 : (uint32_t)bps;
 }
 
+/* A path that overflowed lately gets keyframes as it can take them: for ten
+ * seconds, and twice as long each time that it overflows right after. */
+static bool is_careful(struct viewer *v, int64_t now_at)
+{
+    int64_t lowered_at = bwe_estimate(v->bwe)->lowered_at;
+
+    if (lowered_at > 0 && lowered_at > v->lowered_at) {
+        if (lowered_at > v->careful_until + CAREFUL_US)
+            v->careful_us = CAREFUL_US;
+        else if (lowered_at > v->careful_until &&
+                 v->careful_us < CAREFUL_MAX_US)
+            v->careful_us *= 2;
+        v->lowered_at = lowered_at;
+        v->careful_until = lowered_at + v->careful_us;
+    }
+    /* Nor is a better rendition's first keyframe thrown at it. */
+    bool is_rising = v->sender.target >= 0 || now_at - v->shown_at < RISING_US;
+    if (is_rising && v->lowered_at && now_at - v->lowered_at < CAREFUL_MAX_US)
+        return true;
+    return now_at < v->careful_until;
+}
+
 void viewer_pace(struct viewer *v, int64_t now_at)
 {
     const struct feed_rendition *r = viewer_rendition(v, v->sender.current);
@@ -31,14 +55,15 @@ void viewer_pace(struct viewer *v, int64_t now_at)
 
     v->paced = v->sender.current;
     if (!r) return;
-    int64_t bps = feed_need_bps(r);
-    if (bps < r->info.bitrate_bps) bps = r->info.bitrate_bps;
-    bps = bps * 5;
-    /* A path that overflowed lately gets keyframes as it can take them. */
-    const struct bwe_estimate *e = bwe_estimate(v->bwe);
-    bool careful = e->lowered_at > 0 && now_at - e->lowered_at < CAREFUL_US;
-    if (v->burst.bps > bps / 5) bps = v->burst.bps;
-    if (careful && target * 11 / 10 < bps) bps = target * 11 / 10;
+    int64_t need = feed_need_bps(r);
+    if (need < r->info.bitrate_bps) need = r->info.bitrate_bps;
+    int64_t bps = v->burst.bps > need ? v->burst.bps : need * 5;
+    bool careful = is_careful(v, now_at);
+    if (careful) {
+        int64_t most = target * 11 / 10;
+        if (need <= target && most < need * 3 / 2) most = need * 3 / 2;
+        if (bps > most) bps = most;
+    }
     if (bps < v->floor_bps) bps = v->floor_bps;
     sender_set_rate(&v->sender, bps, careful, now_at);
 }
@@ -62,6 +87,7 @@ static struct selector_advice choose(struct viewer *v,
     apply_pin(v, now_at);
     if (v->shown != v->sender.current && v->sender.current >= 0) {
         v->shown = v->sender.current;
+        v->shown_at = now_at;
         selector_shows(&v->selector, viewer_rendition(v, v->shown)->info.id,
                        now_at);
     }

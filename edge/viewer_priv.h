@@ -28,8 +28,10 @@ struct viewer {
     /* A picture is missing since then, while this was the newest keyframe. */
     int64_t missing_at;
     uint64_t missing_key, mended_key;
-    int shown;         /* index, as last told to the selector */
-    int paced;         /* index the pacer's rate is for */
+    int shown; /* index, as last told to the selector */
+    int paced; /* index the pacer's rate is for */
+    int64_t lowered_at, careful_until, careful_us; /* see viewer_pace() */
+    int64_t shown_at;
     int64_t floor_bps; /* the least that is of use */
     uint32_t plis;
     struct sender_counts told; /* to the metrics */
