@@ -206,7 +206,9 @@ static void on_audio(struct transcode *t, struct frame *f)
         (pts - t->disc_pts) * 1000000 / VIDEO_TIMESCALE > DISC_US)
         t->audio_waits = true;
     struct mark stalled;
-    if (t->video && boundary_stall(&t->boundary, pts, &stalled))
+    /* Sound of a new beginning waits for its picture. */
+    if (t->video && !t->audio_waits &&
+        boundary_stall(&t->boundary, pts, &stalled))
         publish_mark(t, &stalled);
     if (t->audio_waits && t->source.count >= WAITING_MAX) publish_waiting(t);
     if (t->audio_waits)

@@ -435,6 +435,33 @@ static void test_a_publisher_that_returns_is_a_discontinuity(void **state)
     finish();
 }
 
+/* An encoder dies, another takes over seconds later, and its first sound is
+ * there before its first picture: video did not stand still. */
+static void test_a_takeover_whose_sound_comes_first(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 120, false, 0);
+    int marks = count_of(BUS_MARK);
+    for (int i = 0; i < rig.record_count; i++) {
+        const struct wire_record *r = &rig.capture[i];
+        if (r->type != WIRE_FRAME || r->v.frame.track_id == 1) continue;
+        rig.offset = 6 * 90000 - 2090; /* one sound frame before the rest */
+        give_frame(r, FRAME_DISCONTINUITY);
+        break;
+    }
+    rig.offset = 6 * 90000;
+    play(0, 130, false, FRAME_DISCONTINUITY);
+    assert_int_equal(mark_number(marks)->pts, 6 * 90000);
+    assert_true(mark_number(marks)->discontinuity);
+    assert_int_equal(mark_number(marks + 1)->pts, 8 * 90000);
+    assert_false(mark_number(marks + 1)->discontinuity);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 250);
+    finish();
+}
+
 /* Keyframes stop coming: the top is encoded from there on. */
 static void test_a_late_keyframe_switches_the_top(void **state)
 {
@@ -828,6 +855,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_publisher_that_returns_is_a_discontinuity),
     cmocka_unit_test(test_a_late_keyframe_switches_the_top),
     cmocka_unit_test(test_basic_needs_no_child),
+    cmocka_unit_test(test_a_takeover_whose_sound_comes_first),
     cmocka_unit_test(test_of_two_sounds_the_first_counts),
     cmocka_unit_test(test_no_program_no_rungs),
     cmocka_unit_test(test_what_cannot_keep_up_is_shed),
