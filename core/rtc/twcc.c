@@ -102,8 +102,9 @@ enum fate {
     ARRIVED,
 };
 
+/* Eight bytes, since every viewer has thousands of them. */
 struct slot {
-    int64_t sent_at;
+    uint32_t sent_low; /* of the instant: whole again by the newest's */
     uint16_t bytes;
     uint8_t probe;
     uint8_t fate;
@@ -113,6 +114,7 @@ struct twcc_sender {
     int64_t next;   /* number of the next packet */
     int64_t oldest; /* all below are not in flight */
     int64_t in_flight_bytes;
+    int64_t sent_at; /* of the newest */
     bool timed;
     int64_t last_arrival; /* unwrapped */
     struct slot slots[TWCC_WINDOW];
@@ -156,7 +158,9 @@ uint16_t twcc_sender_sent(struct twcc_sender *s, size_t bytes, uint8_t probe,
     uint16_t size = bytes > UINT16_MAX ? UINT16_MAX : (uint16_t)bytes;
 
     settle_before(s, s->next - TWCC_WINDOW + 1);
-    s->slots[s->next & SLOT_MASK] = (struct slot){now, size, probe, IN_FLIGHT};
+    s->sent_at = now;
+    s->slots[s->next & SLOT_MASK] =
+        (struct slot){(uint32_t)now, size, probe, IN_FLIGHT};
     s->in_flight_bytes += size;
     return (uint16_t)s->next++;
 }
@@ -178,6 +182,13 @@ static int64_t unwrap_arrival(struct twcc_sender *s, int64_t at)
     return at;
 }
 
+/* A slot is younger than the 71 minutes in which its instant would repeat, or
+ * of a pause so long that its feedback will not come. */
+static int64_t sent_at(const struct twcc_sender *s, const struct slot *slot)
+{
+    return s->sent_at - (uint32_t)((uint32_t)s->sent_at - slot->sent_low);
+}
+
 int twcc_sender_match(struct twcc_sender *s, const struct rtcp_packet *feedback,
                       struct twcc_sample *out, int max)
 {
@@ -195,7 +206,7 @@ int twcc_sender_match(struct twcc_sender *s, const struct rtcp_packet *feedback,
         if (slot->fate == NEVER_SENT || slot->fate == ARRIVED) continue;
         if (!status[i].received && slot->fate == LOST) continue;
         out[count++] = (struct twcc_sample){
-            .sent_at = slot->sent_at,
+            .sent_at = sent_at(s, slot),
             .arrived_at = status[i].received
                               ? unwrap_arrival(s, status[i].arrival_us)
                               : 0,
