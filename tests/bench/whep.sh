@@ -1,7 +1,7 @@
 #!/bin/sh
 # What a viewer in real time costs the server: processor time per packet beside
 # the floor (copied, sealed, sent, nothing else), memory, and how long joins
-# take. 720p at 2.5 Mbit/s, passed through. Prints the load's JSON as it is.
+# take, alone and in a crowd. 720p at 2.5 Mbit/s, passed through. Prints the load's JSON as it is.
 # usage: tests/bench/whep.sh [VIEWERS...]   (BUILD=build, BENCH_PORT=24180)
 set -eu
 [ $# -gt 0 ] || set -- 50 100 200
@@ -52,3 +52,13 @@ for viewers; do
         "$viewers" "$seconds" 50 "$server" || echo "  (not all were served)"
     sleep 2
 done
+
+# A crowd of 500 within two seconds, and 50 who watch already.
+load() { "$build/tests/bench/whep_load" \
+    "http://127.0.0.1:$port/whep/bench" "$@" "$server"; }
+load 50 14 50 >"$work/watching.json" &
+watching=$!
+sleep 4
+echo "crowd:    $(load 500 6 250)"
+wait $watching
+echo "watching: $(cat "$work/watching.json")"
