@@ -73,20 +73,24 @@ static int open_interface(const char *name)
     return fd;
 }
 
-static struct udphdr *udp_of(uint8_t *frame, size_t len)
+/* 14 bytes of Ethernet put what follows on odd addresses. */
+typedef struct iphdr __attribute__((aligned(1))) any_iphdr;
+typedef struct udphdr __attribute__((aligned(1))) any_udphdr;
+
+static any_udphdr *udp_of(uint8_t *frame, size_t len)
 {
-    struct iphdr *ip = (struct iphdr *)(frame + ETHER_HDR_LEN);
+    any_iphdr *ip = (any_iphdr *)(frame + ETHER_HDR_LEN);
 
     if (len < ETHER_HDR_LEN + sizeof *ip + sizeof(struct udphdr) ||
         frame[12] != 0x08 || frame[13] != 0x00 || ip->protocol != IPPROTO_UDP)
         return NULL;
-    return (struct udphdr *)((uint8_t *)ip + ip->ihl * 4u);
+    return (any_udphdr *)((uint8_t *)ip + ip->ihl * 4u);
 }
 
 /* False: it gets lost. */
 static bool alter(uint8_t *frame, size_t len, bool from_a)
 {
-    struct udphdr *udp = udp_of(frame, len);
+    any_udphdr *udp = udp_of(frame, len);
 
     if (fault.drop_all) return false;
     if (!udp) return true;
