@@ -17,6 +17,7 @@ static int usage(void)
           " [--latency LOW|NORMAL]\n"
           "       [--srt-passphrase TEXT] [--json]\n"
           "       lectern channel list [--json]\n"
+          "       lectern channel show NAME [--json]\n"
           "       lectern channel delete NAME\n"
           "options of all: --config FILE, --set key=value\n",
           stderr);
@@ -33,6 +34,11 @@ static void address_for_people(char *out, size_t size, const char *listen)
         snprintf(out, size, "localhost%s", port);
     else
         snprintf(out, size, "%s", listen);
+}
+
+static const char *key_state(const struct channel *c)
+{
+    return key_hash_is_none(c->key_hash) ? "revoked" : "set";
 }
 
 struct urls {
@@ -81,16 +87,17 @@ void channel_print_urls(const struct settings *s, const char *name,
     fflush(stdout);
 }
 
-static void print_json(const struct settings *s, const struct channel *c,
-                       const char *key)
+void channel_print_json(const struct settings *s, const struct channel *c,
+                        const char *key)
 {
     struct urls u = {0};
     json_t *o;
 
     make_urls(&u, s, c->name);
-    o = json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s, s:s}}", "channel", c->name,
-                  "type", c->type, "latency", c->latency, "ingest", "rtmp",
-                  u.rtmp, "playback", "watch", u.watch, "hls", u.hls);
+    o = json_pack("{s:s, s:s, s:s, s:s, s:b, s:{s:s}, s:{s:s, s:s}}", "channel",
+                  c->name, "type", c->type, "latency", c->latency, "key",
+                  key_state(c), "fixed", c->fixed, "ingest", "rtmp", u.rtmp,
+                  "playback", "watch", u.watch, "hls", u.hls);
     if (*u.srt)
         json_object_set_new(
             json_object_get(o, "ingest"), "srt",
@@ -142,7 +149,7 @@ static int create(struct store_db *db, const struct options *o,
     }
     if (err) return fail(c.name, err_text(err));
     if (o->json)
-        print_json(s, &c, key);
+        channel_print_json(s, &c, key);
     else
         channel_print_urls(s, c.name, key);
     return 0;
@@ -158,11 +165,13 @@ static void list_one(const struct channel *c, void *arg)
     struct listing *l = arg;
 
     if (!l->array)
-        printf("%-24s %-10s %s\n", c->name, c->type, c->latency);
+        printf("%-24s %-10s %-7s%s\n", c->name, c->type, c->latency,
+               key_hash_is_none(c->key_hash) ? " key revoked" : "");
     else
-        json_array_append_new(l->array, json_pack("{s:s, s:s, s:s}", "channel",
-                                                  c->name, "type", c->type,
-                                                  "latency", c->latency));
+        json_array_append_new(l->array,
+                              json_pack("{s:s, s:s, s:s, s:s}", "channel",
+                                        c->name, "type", c->type, "latency",
+                                        c->latency, "key", key_state(c)));
 }
 
 static int list(struct store_db *db, const struct options *o,
@@ -177,6 +186,33 @@ static int list(struct store_db *db, const struct options *o,
         json_decref(l.array);
     }
     return err ? fail("list", err_text(err)) : 0;
+}
+
+/* The server reads its file first, and so do we. */
+static int show(struct store_db *db, const struct options *o,
+                const struct settings *s)
+{
+    const struct channel_settings *fixed = settings_channel(s, o->name);
+    struct channel c = {.fixed = true};
+    int err = 0;
+
+    if (fixed) {
+        snprintf(c.name, sizeof c.name, "%s", fixed->name);
+        snprintf(c.type, sizeof c.type, "%s", fixed->type);
+        snprintf(c.latency, sizeof c.latency, "%s", fixed->latency);
+        key_hash(c.key_hash, fixed->stream_key);
+    } else {
+        err = store_db_find(db, o->name, &c);
+    }
+    if (err) return fail(o->name, err_text(err));
+    if (o->json) {
+        channel_print_json(s, &c, NULL);
+        return 0;
+    }
+    channel_print_urls(s, c.name, NULL);
+    printf("type        %s\nlatency     %s\nkey         %s%s\n", c.type,
+           c.latency, key_state(&c), fixed ? ", in the configuration" : "");
+    return 0;
 }
 
 int channel_main(int argc, char **argv)
@@ -203,6 +239,8 @@ int channel_main(int argc, char **argv)
         status = create(db, &o, &s);
     } else if (!strcmp(o.verb, "list")) {
         status = list(db, &o, &s);
+    } else if (!strcmp(o.verb, "show")) {
+        status = show(db, &o, &s);
     } else if (!strcmp(o.verb, "delete")) {
         int err = store_db_remove(db, o.name);
         status = err ? fail(o.name, err_text(err)) : 0;

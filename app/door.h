@@ -1,6 +1,7 @@
 /* app/door.h — whose key is this? The one answer for every protocol. */
 #ifndef APP_DOOR_H
 #define APP_DOOR_H
+#include <stdbool.h>
 
 struct channel;
 struct directory;
@@ -10,5 +11,8 @@ struct ingest_grant;
  * 0 or ERR_DENIED. */
 int door_grant(struct ingest_grant *out, const struct directory *d,
                const struct channel *demo, const char *key);
+/* Does what was granted still hold for the channel, whose key may be another
+ * by now? The demo's always does. */
+bool door_holds(const struct ingest_grant *grant, const struct channel *c);
 
 #endif

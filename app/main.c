@@ -4,6 +4,7 @@
 
 #include "app/channel_cmd.h"
 #include "app/check.h"
+#include "app/key_cmd.h"
 #include "app/probe.h"
 #include "app/serve.h"
 #include "app/settings.h"
@@ -22,7 +23,9 @@ static int help_main(int argc, char **argv)
         "  lectern channel create NAME [--type STANDARD|BASIC]"
         " [--latency LOW|NORMAL]\n"
         "                         [--srt-passphrase TEXT] [--json]\n"
-        "  lectern channel list [--json] · delete NAME\n"
+        "  lectern channel list [--json] · show NAME [--json] · delete NAME\n"
+        "  lectern key rotate CHANNEL [--json]   a new stream key, shown once\n"
+        "  lectern key revoke CHANNEL            none works until the next\n"
         "  lectern check URL [--seconds N] [--json]   LL-HLS conformance of any"
         " server\n"
         "  lectern probe                    which encoders and decoders really"
@@ -41,9 +44,9 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"serve", serve_main}, {"channel", channel_main}, {"check", check_main},
-    {"probe", probe_main}, {"help", help_main},       {"--help", help_main},
-    {"-h", help_main},
+    {"serve", serve_main}, {"channel", channel_main}, {"key", key_main},
+    {"check", check_main}, {"probe", probe_main},     {"help", help_main},
+    {"--help", help_main}, {"-h", help_main},
 };
 
 int main(int argc, char **argv)

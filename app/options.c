@@ -25,7 +25,7 @@ static bool is_flag(struct options *o, const char *word, enum options_for what)
 {
     if (what == OPTIONS_SERVE && !strcmp(word, "--demo"))
         o->demo = true;
-    else if (what == OPTIONS_CHANNEL && !strcmp(word, "--json"))
+    else if (what != OPTIONS_SERVE && !strcmp(word, "--json"))
         o->json = true;
     else
         return false;
@@ -35,6 +35,8 @@ static bool is_flag(struct options *o, const char *word, enum options_for what)
 int options_parse(struct options *out, int argc, char **argv,
                   enum options_for what, char why[CONF_WHY_MAX])
 {
+    bool has_words = what != OPTIONS_SERVE;
+
     *out = (struct options){0};
     for (int i = 1; i < argc; i++) {
         const char **slot;
@@ -45,9 +47,9 @@ int options_parse(struct options *out, int argc, char **argv,
         } else if (slot) {
             snprintf(why, CONF_WHY_MAX, "%s wants a value", argv[i]);
             return ERR_USAGE;
-        } else if (argv[i][0] != '-' && what == OPTIONS_CHANNEL && !out->verb) {
+        } else if (argv[i][0] != '-' && has_words && !out->verb) {
             out->verb = argv[i];
-        } else if (argv[i][0] != '-' && what == OPTIONS_CHANNEL && !out->name) {
+        } else if (argv[i][0] != '-' && has_words && !out->name) {
             out->name = argv[i];
         } else {
             snprintf(why, CONF_WHY_MAX, "unknown option %.200s", argv[i]);

@@ -6,14 +6,14 @@
 #include "core/base/conf.h"
 
 enum { OPTIONS_SETS_MAX = 64 };
-enum options_for { OPTIONS_SERVE, OPTIONS_CHANNEL };
+enum options_for { OPTIONS_SERVE, OPTIONS_CHANNEL, OPTIONS_KEY };
 
 struct options {
     const char *config;
     const char *sets[OPTIONS_SETS_MAX];
     int set_count;
-    bool demo, json;         /* --demo (serve), --json (channel) */
-    const char *verb, *name; /* channel VERB [NAME] */
+    bool demo, json;         /* --demo (serve), --json (channel, key) */
+    const char *verb, *name; /* channel VERB [NAME], key VERB NAME */
     const char *type, *latency, *srt_passphrase;
 };
 

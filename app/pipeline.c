@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/door.h"
 #include "control/directory.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
@@ -351,7 +352,8 @@ static void attach_at_home(void *arg)
         p->directory ? directory_find(p->directory, name) : NULL;
     struct live *l = map_get(&p->lives, name);
 
-    if (!channel)
+    /* The key may have changed since it was asked. */
+    if (!channel || !door_holds(publisher_grant(n->publisher), channel))
         publisher_refused(n->publisher, ERR_DENIED);
     else if (l)
         join_live(l, n->publisher);
@@ -399,6 +401,20 @@ bool pipeline_is_live(struct pipeline *p, const char *channel)
     return l && l->publisher;
 }
 
+/* The stream goes on: it waits for who has the new key. */
+static void check_key(struct live *l, const struct channel *c)
+{
+    const char *reason = key_hash_is_none(c->key_hash)
+                             ? "the stream key was revoked"
+                             : "the stream key was replaced";
+
+    if (!l->publisher || door_holds(publisher_grant(l->publisher), c)) return;
+    log_info("app", "key_lost", log_s("channel", l->channel),
+             log_s("peer", publisher_peer(l->publisher)),
+             log_s("reason", reason));
+    publisher_kick(l->publisher, reason);
+}
+
 void pipeline_set_directory(struct pipeline *p, struct directory *d)
 {
     size_t at = 0;
@@ -407,8 +423,13 @@ void pipeline_set_directory(struct pipeline *p, struct directory *d)
     directory_ref(d);
     directory_unref(&p->directory);
     p->directory = d;
-    while ((l = map_next(&p->lives, &at, NULL)) != NULL)
-        if (!directory_find(d, l->channel)) end_live(l, "channel was deleted");
+    while ((l = map_next(&p->lives, &at, NULL)) != NULL) {
+        const struct channel *c = directory_find(d, l->channel);
+        if (c)
+            check_key(l, c);
+        else
+            end_live(l, "channel was deleted");
+    }
 }
 
 void pipeline_drain(struct pipeline *p)

@@ -40,7 +40,8 @@ struct pipeline_conf {
 /* 0 or ERR_NOMEM. */
 int pipeline_create(struct pipeline **out, const struct pipeline_conf *conf);
 /* On the home loop: the channels that exist now; shares d. A channel that went
- * away loses its publisher. */
+ * away loses its stream, one whose key changed loses a publisher that came with
+ * the old one: its stream waits, as if the connection had broken. */
 void pipeline_set_directory(struct pipeline *p, struct directory *d);
 /* Ingest's door calls these, on any loop. */
 void pipeline_attach(struct publisher *p, void *pipeline);

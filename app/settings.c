@@ -95,6 +95,14 @@ const struct conf_table *settings_table(void)
     return &table;
 }
 
+const struct channel_settings *settings_channel(const struct settings *s,
+                                                const char *name)
+{
+    for (int i = 0; i < s->channel_count; i++)
+        if (!strcmp(s->channels[i].name, name)) return &s->channels[i];
+    return NULL;
+}
+
 static int check_channels(const struct settings *s, const char *file,
                           char why[CONF_WHY_MAX])
 {

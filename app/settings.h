@@ -35,6 +35,9 @@ struct settings {
 };
 
 const struct conf_table *settings_table(void);
+/* The fixed channel of that name; NULL: none. */
+const struct channel_settings *settings_channel(const struct settings *s,
+                                                const char *name);
 
 /* Defaults, then the file (NULL: none), then LECTERN_*, then each assignment
  * of `--set`. 0 or ERR_USAGE with why. */

@@ -15,10 +15,10 @@ enum {
 };
 
 struct channel {
-    char name[CHANNEL_NAME_SIZE];    /* [a-z0-9_-], 1 .. 64 */
-    char type[CHANNEL_KIND_SIZE];    /* STANDARD | BASIC */
-    char latency[CHANNEL_KIND_SIZE]; /* LOW | NORMAL */
-    uint8_t key_hash[KEY_HASH_BYTES];
+    char name[CHANNEL_NAME_SIZE];             /* [a-z0-9_-], 1 .. 64 */
+    char type[CHANNEL_KIND_SIZE];             /* STANDARD | BASIC */
+    char latency[CHANNEL_KIND_SIZE];          /* LOW | NORMAL */
+    uint8_t key_hash[KEY_HASH_BYTES];         /* zeros: revoked, no key works */
     char passphrase[CHANNEL_PASSPHRASE_SIZE]; /* of SRT; "": none */
     bool fixed; /* from the configuration file, not from the store */
 };

@@ -21,7 +21,8 @@ void directory_unref(struct directory **d);
 /* Borrowed; NULL if unknown. */
 const struct channel *directory_find(const struct directory *d,
                                      const char *name);
-/* Looks at every channel whatever it finds, so that time tells nothing. */
+/* Whose key is it? Looks at every channel whatever it finds, so that time
+ * tells nothing. */
 const struct channel *directory_by_key(const struct directory *d,
                                        const char *key);
 size_t directory_count(const struct directory *d);

@@ -36,3 +36,10 @@ bool key_hash_equal(const uint8_t a[KEY_HASH_BYTES],
 {
     return CRYPTO_memcmp(a, b, KEY_HASH_BYTES) == 0;
 }
+
+bool key_hash_is_none(const uint8_t hash[KEY_HASH_BYTES])
+{
+    static const uint8_t none[KEY_HASH_BYTES];
+
+    return key_hash_equal(hash, none);
+}

@@ -1,5 +1,6 @@
 /* control/key.h — stream keys: made from the system's randomness, kept as
- * SHA-256 only, compared in constant time. Pure but for key_make(). */
+ * SHA-256 only, compared in constant time. A hash of zeros is no key's: that
+ * of a channel whose key was revoked. Pure but for key_make(). */
 #ifndef CONTROL_KEY_H
 #define CONTROL_KEY_H
 #include <stdbool.h>
@@ -15,5 +16,6 @@ int key_make(char out[KEY_TEXT_SIZE]);
 void key_hash(uint8_t out[KEY_HASH_BYTES], const char *key);
 bool key_hash_equal(const uint8_t a[KEY_HASH_BYTES],
                     const uint8_t b[KEY_HASH_BYTES]);
+bool key_hash_is_none(const uint8_t hash[KEY_HASH_BYTES]);
 
 #endif

@@ -133,11 +133,62 @@ int store_db_remove(struct store_db *db, const char *name)
     return sqlite3_changes(db->db) ? 0 : ERR_NOTFOUND;
 }
 
+int store_db_set_key(struct store_db *db, const char *name,
+                     const uint8_t hash[KEY_HASH_BYTES])
+{
+    sqlite3_stmt *s = NULL;
+    int code;
+
+    if (sqlite3_prepare_v2(db->db,
+                           "UPDATE channel SET key_hash = ? WHERE name = ?", -1,
+                           &s, NULL) != SQLITE_OK)
+        return ERR_IO;
+    sqlite3_bind_blob(s, 1, hash, KEY_HASH_BYTES, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, name, -1, SQLITE_STATIC);
+    code = sqlite3_step(s);
+    sqlite3_finalize(s);
+    if (code != SQLITE_DONE) return ERR_IO;
+    return sqlite3_changes(db->db) ? 0 : ERR_NOTFOUND;
+}
+
 static void copy_text(char *out, size_t size, sqlite3_stmt *s, int column)
 {
     const char *text = (const char *)sqlite3_column_text(s, column);
 
     snprintf(out, size, "%s", text ? text : "");
+}
+
+#define COLUMNS "SELECT name, type, latency, key_hash, srt_passphrase "
+
+/* Of a row of COLUMNS; false: its hash is of another length. */
+static bool read_channel(struct channel *c, sqlite3_stmt *s)
+{
+    *c = (struct channel){0};
+    copy_text(c->name, sizeof c->name, s, 0);
+    copy_text(c->type, sizeof c->type, s, 1);
+    copy_text(c->latency, sizeof c->latency, s, 2);
+    copy_text(c->passphrase, sizeof c->passphrase, s, 4);
+    if (sqlite3_column_bytes(s, 3) != KEY_HASH_BYTES) return false;
+    memcpy(c->key_hash, sqlite3_column_blob(s, 3), KEY_HASH_BYTES);
+    return true;
+}
+
+int store_db_find(struct store_db *db, const char *name, struct channel *out)
+{
+    struct channel c;
+    sqlite3_stmt *s = NULL;
+    int code;
+
+    if (sqlite3_prepare_v2(db->db, COLUMNS "FROM channel WHERE name = ?", -1,
+                           &s, NULL) != SQLITE_OK)
+        return ERR_IO;
+    sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+    code = sqlite3_step(s);
+    bool found = code == SQLITE_ROW && read_channel(&c, s);
+    sqlite3_finalize(s);
+    if (found) *out = c;
+    if (code != SQLITE_ROW && code != SQLITE_DONE) return ERR_IO;
+    return found ? 0 : ERR_NOTFOUND;
 }
 
 int store_db_each(struct store_db *db,
@@ -146,20 +197,12 @@ int store_db_each(struct store_db *db,
     sqlite3_stmt *s = NULL;
     int code;
 
-    if (sqlite3_prepare_v2(db->db,
-                           "SELECT name, type, latency, key_hash,"
-                           " srt_passphrase FROM channel ORDER BY name",
-                           -1, &s, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(db->db, COLUMNS "FROM channel ORDER BY name", -1, &s,
+                           NULL) != SQLITE_OK)
         return ERR_IO;
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-        struct channel c = {0};
-        copy_text(c.name, sizeof c.name, s, 0);
-        copy_text(c.type, sizeof c.type, s, 1);
-        copy_text(c.latency, sizeof c.latency, s, 2);
-        copy_text(c.passphrase, sizeof c.passphrase, s, 4);
-        if (sqlite3_column_bytes(s, 3) != KEY_HASH_BYTES) continue;
-        memcpy(c.key_hash, sqlite3_column_blob(s, 3), KEY_HASH_BYTES);
-        each(&c, arg);
+        struct channel c;
+        if (read_channel(&c, s)) each(&c, arg);
     }
     sqlite3_finalize(s);
     return code == SQLITE_DONE ? 0 : ERR_IO;

@@ -19,6 +19,11 @@ void store_db_close(struct store_db **db);
 int store_db_add(struct store_db *db, const struct channel *c);
 /* 0, ERR_NOTFOUND or ERR_IO. */
 int store_db_remove(struct store_db *db, const char *name);
+/* Another key for a channel, or with zeros none. 0, ERR_NOTFOUND or ERR_IO. */
+int store_db_set_key(struct store_db *db, const char *name,
+                     const uint8_t hash[KEY_HASH_BYTES]);
+/* Written only on success. 0, ERR_NOTFOUND or ERR_IO. */
+int store_db_find(struct store_db *db, const char *name, struct channel *out);
 /* Calls each for every channel, by name. 0 or ERR_IO. */
 int store_db_each(struct store_db *db,
                   void (*each)(const struct channel *c, void *arg), void *arg);

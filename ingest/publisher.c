@@ -25,6 +25,11 @@ enum {
 
 enum state { NEW, ASKED, LIVE, KICKED, CLOSED };
 
+struct kick {
+    struct publisher *p; /* a reference */
+    char reason[REASON_MAX];
+};
+
 struct slot {
     struct track *track;
     struct source source;
@@ -44,6 +49,7 @@ struct publisher {
     /* Set at once by publisher_kick(), so that no frame follows those of the
      * successor while the message is still on its way. */
     atomic_bool ousted;
+    struct kick *early; /* came before the answer; NULL: none */
 
     /* The door's answer; whole once `answered` is set. */
     atomic_bool answered;
@@ -162,6 +168,33 @@ static void leave_bus(struct publisher *p)
     bus_unref(&p->bus);
 }
 
+static void on_kick(void *arg)
+{
+    struct kick *k = arg;
+    struct publisher *p = k->p;
+
+    if (p->state == ASKED && !p->early) {
+        p->early = k;
+        return;
+    }
+    if (p->state == LIVE) {
+        p->state = KICKED;
+        leave_bus(p);
+        p->events.on_kicked(k->reason, p->events.arg);
+    }
+    publisher_unref(&p);
+    free(k);
+}
+
+static void send_kick(struct kick *k)
+{
+    struct publisher *p = k->p;
+
+    if (!loop_post(p->loop, on_kick, k)) return;
+    free(k);
+    publisher_unref(&p);
+}
+
 static void go_live(struct publisher *p)
 {
     bool returning = p->answer_base_us > RETURNING_US;
@@ -176,6 +209,9 @@ static void go_live(struct publisher *p)
                  log_s("effect", "keyframes come as the encoder pleases"));
     log_event(p, "publish", returning ? "came back" : "began");
     p->events.on_ready(p->events.arg);
+    struct kick *early = p->early;
+    p->early = NULL;
+    if (early) send_kick(early);
 }
 
 /* On p's loop. Runs once per answer: whoever clears the flag does it, and
@@ -257,29 +293,13 @@ void publisher_close(struct publisher **out, const char *reason)
         log_event(p, "unpublish", reason);
     p->state = CLOSED;
     leave_bus(p);
+    if (p->early) publisher_unref(&p->early->p);
+    free(p->early);
+    p->early = NULL;
     if (p->attached) p->door.detach(p, p->door.arg);
     p->attached = false;
     take_answer(p);
     publisher_unref(&p);
-}
-
-struct kick {
-    struct publisher *p;
-    char reason[REASON_MAX];
-};
-
-static void on_kick(void *arg)
-{
-    struct kick *k = arg;
-    struct publisher *p = k->p;
-
-    if (p->state == LIVE) {
-        p->state = KICKED;
-        leave_bus(p);
-        p->events.on_kicked(k->reason, p->events.arg);
-    }
-    publisher_unref(&p);
-    free(k);
 }
 
 void publisher_kick(struct publisher *p, const char *reason)
@@ -290,9 +310,7 @@ void publisher_kick(struct publisher *p, const char *reason)
     if (!k) return;
     k->p = publisher_ref(p);
     snprintf(k->reason, sizeof k->reason, "%s", reason);
-    if (!loop_post(p->loop, on_kick, k)) return;
-    publisher_unref(&k->p);
-    free(k);
+    send_kick(k);
 }
 
 /* --- media --- */

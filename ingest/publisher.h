@@ -20,12 +20,20 @@ struct loop;
 struct metrics;
 struct publisher;
 
-enum { CHANNEL_NAME_MAX = 64, STREAM_KEY_MAX = 256, PASSPHRASE_MAX = 80 };
+enum {
+    CHANNEL_NAME_MAX = 64,
+    STREAM_KEY_MAX = 256,
+    PASSPHRASE_MAX = 80,
+    STREAM_KEY_HASH_BYTES = 32,
+};
 
 /* What a key allows. */
 struct ingest_grant {
     char channel[CHANNEL_NAME_MAX + 1];
     char passphrase[PASSPHRASE_MAX + 1]; /* SRT must be encrypted with it; "" */
+    /* Of the key it came with: whoever gave the grant takes it back when the
+     * channel has another key. Zeros: a key that is not the channel's. */
+    uint8_t key_hash[STREAM_KEY_HASH_BYTES];
 };
 
 /* What the roof (app) gives to ingest. */

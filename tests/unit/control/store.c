@@ -89,6 +89,34 @@ static void test_another_handle_is_noticed(void **state)
     assert_int_not_equal(before, after);
 }
 
+static void test_a_key_is_replaced_and_revoked(void **state)
+{
+    static const uint8_t none[KEY_HASH_BYTES];
+    struct channel c = sample("a"), found = {0}, missing = {0};
+    uint8_t fresh[KEY_HASH_BYTES];
+    struct store_db *db = NULL;
+    char why[256] = "";
+
+    (void)state;
+    key_hash(fresh, "another");
+    assert_int_equal(store_db_open(&db, dir, why), 0);
+    int added = store_db_add(db, &c), set = store_db_set_key(db, "a", fresh);
+    int seen = store_db_find(db, "a", &found);
+    bool replaced = key_hash_equal(found.key_hash, fresh);
+    int revoked = store_db_set_key(db, "a", none);
+    int again = store_db_find(db, "a", &found);
+    int unknown = store_db_set_key(db, "b", fresh);
+    int absent = store_db_find(db, "b", &missing);
+    store_db_close(&db);
+    assert_int_equal(added | set | seen | revoked | again, 0);
+    assert_true(replaced);
+    assert_true(key_hash_is_none(found.key_hash));
+    assert_string_equal(found.type, "STANDARD");
+    assert_int_equal(unknown, ERR_NOTFOUND);
+    assert_int_equal(absent, ERR_NOTFOUND);
+    assert_string_equal(missing.name, "");
+}
+
 static void test_names_are_checked(void **state)
 {
     (void)state;
@@ -168,6 +196,7 @@ static void test_a_missing_folder_is_a_sentence(void **state)
 static const struct CMUnitTest tests[] = {
     CASE(test_channels_survive_reopening),
     CASE(test_another_handle_is_noticed),
+    CASE(test_a_key_is_replaced_and_revoked),
     CASE(test_an_older_schema_is_brought_up),
     cmocka_unit_test(test_names_are_checked),
     cmocka_unit_test(test_passphrases_are_checked),

@@ -264,6 +264,46 @@ out:
     end();
 }
 
+/* The key was revoked while the door was thinking. */
+static void test_a_kick_waits_for_the_answer(void **state)
+{
+    struct publisher *p = NULL;
+
+    (void)state;
+    if (!begin()) goto out;
+    if (open_publisher(&p, "demo-key")) goto out;
+    publisher_kick(p, "revoked");
+    loop_run_once(w.loop);
+    assert_int_equal(w.kicked, 0);
+    publisher_attached(w.asked, w.bus, 0);
+    assert_int_equal(w.ready, 1);
+    loop_run_once(w.loop);
+    if (!w.kicked) goto out; /* memory */
+    assert_string_equal(w.reason, "revoked");
+    publisher_close(&p, "kicked");
+    assert_int_equal(w.detached, 1);
+out:
+    publisher_close(&p, "test");
+    end();
+}
+
+static void test_a_kick_that_no_answer_follows(void **state)
+{
+    struct publisher *p = NULL;
+
+    (void)state;
+    if (!begin()) goto out;
+    if (open_publisher(&p, "demo-key")) goto out;
+    publisher_kick(p, "revoked");
+    loop_run_once(w.loop);
+    publisher_close(&p, "gone");
+    publisher_refused(w.asked, ERR_NOMEM);
+    assert_int_equal(w.kicked, 0);
+out:
+    publisher_close(&p, "test");
+    end();
+}
+
 static void on_key_wanted(int slot, void *arg)
 {
     (void)arg;
@@ -369,6 +409,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_door_refuses_later),
     cmocka_unit_test(test_closed_before_the_answer),
     cmocka_unit_test(test_kick_comes_by_mail_and_once),
+    cmocka_unit_test(test_a_kick_waits_for_the_answer),
+    cmocka_unit_test(test_a_kick_that_no_answer_follows),
     cmocka_unit_test(test_wishes_reach_who_can_ask),
     cmocka_unit_test(test_answer_from_another_thread),
     cmocka_unit_test(test_bad_tracks),
