@@ -151,6 +151,7 @@ static int open_ingest(struct node *n, int which, const char *listen,
                                     .listen = listen,
                                     .door = &door,
                                     .tls = tls,
+                                    .sniffed = tls ? NULL : n->conf.tls_plain,
                                     .metrics = n->conf.metrics};
     int err;
 

@@ -100,9 +100,10 @@ static inline void put_to_publish(struct builder *b, const char *app,
 struct recorder {
     struct rtmp_session *session;
     bool accept, refuse;
-    int tracks, frames[2], keys, unpublished;
-    int64_t first_us[2], last_us[2];
-    uint64_t hash; /* over all events and their bytes */
+    int tracks, frames[RTMP_SLOTS], keys, unpublished;
+    int64_t first_us[RTMP_SLOTS], last_us[RTMP_SLOTS];
+    struct track_info info[RTMP_SLOTS]; /* as last announced */
+    uint64_t hash;                      /* over all events and their bytes */
     char app[256], key[300];
     struct builder out; /* all that was pulled */
 };
@@ -133,8 +134,8 @@ static inline void recorder_on_track(int slot, const struct track_info *info,
 {
     struct recorder *r = arg;
 
-    (void)info;
     r->tracks++;
+    r->info[slot] = *info;
     recorder_hash(r, &slot, sizeof slot);
     recorder_hash(r, config.data, config.len);
 }

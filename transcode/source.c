@@ -268,6 +268,24 @@ static void take_video(struct transcode *t, struct track *track)
     t->reorders = may_reorder(track);
 }
 
+/* Of several pictures and several sounds (languages) the ladder has the first
+ * of each; the others are on the bus for whoever wants them. */
+static void pass_over(struct transcode *t, const struct track *track)
+{
+    const struct track_info *info = track_info(track);
+    bool video = info->kind == TRACK_VIDEO;
+
+    if (info->id >= TRACK_RENDITION_FIRST || t->passed_over[info->id]) return;
+    t->passed_over[info->id] = true;
+    log_warn("transcode", "track_not_used",
+             log_s("channel", transcode_channel(t)), log_i("track", info->id),
+             log_s("kind", video ? "video" : "audio"),
+             log_s("codec", codec_name(info->codec)),
+             log_s("language", info->language),
+             log_s("reason", video ? "the ladder is made of the first video"
+                                   : "the ladder has the first sound"));
+}
+
 void source_track(struct transcode *t, struct track *track)
 {
     const struct track_info *info = track_info(track);
@@ -275,8 +293,10 @@ void source_track(struct transcode *t, struct track *track)
     struct track **slot = video ? &t->video : &t->audio;
 
     if (info->kind != TRACK_VIDEO && info->kind != TRACK_AUDIO) return;
-    /* Of several sounds (languages) the ladder has the first. */
-    if (*slot && info->id > track_info(*slot)->id) return;
+    if (*slot && info->id > track_info(*slot)->id) {
+        pass_over(t, track);
+        return;
+    }
     bool same = video && is_same(t->video, track);
     track_ref(track);
     track_unref(slot);

@@ -23,6 +23,7 @@ struct transcode {
     struct boundary boundary;
     struct track *video, *audio; /* the source */
     bool audio_plain;
+    bool passed_over[TRACK_RENDITION_FIRST]; /* said of a source track */
     bool audio_alone;
     int64_t audio_first; /* pts of the first sound while there is no video */
     bool audio_seen;

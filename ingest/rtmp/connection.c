@@ -20,6 +20,7 @@ enum {
     KEEPALIVE_STEP_S = 5,
     KEEPALIVE_COUNT = 3,
     USER_TIMEOUT_MS = 15000,
+    TLS_HANDSHAKE = 0x16, /* RFC 8446 §5.1 */
 };
 
 /* Lives from accept to its socket's close callback. While `busy`, the session
@@ -33,7 +34,7 @@ struct connection {
     struct rtmp_session *session;
     struct publisher *publisher;
     char peer[ADDRESS_TEXT_MAX], host[ADDRESS_TEXT_MAX];
-    bool loopback, reading, closing, busy;
+    bool loopback, heard, reading, closing, busy;
     size_t unsent;
     struct rtmp_session_counts seen;
 };
@@ -59,6 +60,20 @@ static void on_closed(uv_handle_t *handle)
     rtmp_server_maybe_done(s);
 }
 
+/* One line for each sort of thing, however much of it comes. */
+static void log_strangers(const struct connection *c,
+                          const struct rtmp_session_counts *now)
+{
+    if ((now->unsupported || now->skipped) && !c->seen.unsupported &&
+        !c->seen.skipped)
+        log_warn("rtmp", "skipped", log_s("peer", c->peer),
+                 log_s("what", rtmp_session_stranger(c->session)),
+                 log_s("reason", "not a codec or form we take"));
+    if (now->extra_tracks && !c->seen.extra_tracks)
+        log_warn("rtmp", "skipped", log_s("peer", c->peer),
+                 log_s("what", "track"), log_s("reason", "too many tracks"));
+}
+
 static void count_media(struct connection *c)
 {
     const struct rtmp_session_counts *now = rtmp_session_counts(c->session);
@@ -68,6 +83,9 @@ static void count_media(struct connection *c)
     metric_add(s->m_unsupported,
                (int64_t)(now->unsupported - c->seen.unsupported));
     metric_add(s->m_enhanced, (int64_t)(now->enhanced - c->seen.enhanced));
+    metric_add(s->m_skipped, (int64_t)(now->skipped - c->seen.skipped));
+    metric_add(s->m_extra, (int64_t)(now->extra_tracks - c->seen.extra_tracks));
+    log_strangers(c, now);
     c->seen = *now;
 }
 
@@ -287,6 +305,25 @@ static void feed_records(struct connection *c, const void *data, size_t len)
         close_connection(c, err, tls_session_why(c->tls));
 }
 
+/* RTMP begins with its version, 3, a TLS record with its type. False: closed.
+ */
+static bool sniff(struct connection *c, const uint8_t *data)
+{
+    struct rtmp_server *s = c->server;
+
+    if (c->heard) return true;
+    c->heard = true;
+    if (c->tls || *data != TLS_HANDSHAKE || !s->sniffed) return true;
+    if (tls_session_create(&c->tls, s->sniffed, &s->io)) {
+        close_connection(c, ERR_NOMEM, err_text(ERR_NOMEM));
+        return false;
+    }
+    metric_add(s->m_sniffed, 1);
+    log_info("rtmp", "tls", log_s("peer", c->peer),
+             log_s("reason", "TLS on the plain RTMP port"));
+    return true;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct connection *c = stream->data;
@@ -298,6 +335,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     metric_add(c->server->m_bytes_in, n);
+    if (!sniff(c, (const uint8_t *)buf->base)) return;
     if (c->tls)
         feed_records(c, buf->base, (size_t)n);
     else

@@ -13,8 +13,9 @@ enum {
     AUDIO_ENHANCED = 9,
     PACKET_CONFIG = 0,
     PACKET_FRAME = 1,
-    EX_FRAMES_X = 3,
-    EX_METADATA = 4,
+    EX_END = 2,
+    EX_FRAMES_X = 3, /* video only */
+    EX_METADATA = 4, /* audio: how its channels lie */
     EX_MODIFIER = 7,
     EX_MULTITRACK_VIDEO = 6,
     EX_MULTITRACK_AUDIO = 5,
@@ -23,6 +24,7 @@ enum {
     MULTITRACK_MANY_CODECS = 2,
     FOURCC_AVC1 = 0x61766331,
     FOURCC_MP4A = 0x6d703461,
+    FOURCC_OPUS = 0x4f707573,
 };
 
 static const char *const video_names[16] = {
@@ -80,14 +82,30 @@ static void read_modifiers(struct flv_reader *r)
     }
 }
 
-static void set_codec(struct flv_tag *t, uint32_t fourcc)
+static void set_codec(struct flv_tag *t, uint32_t fourcc, bool video)
 {
     for (int i = 0; i < 4; i++) {
         uint8_t c = (uint8_t)(fourcc >> (24 - 8 * i));
         t->name[i] = c > ' ' && c < 127 ? (char)c : '?';
     }
-    if (fourcc == FOURCC_AVC1) t->codec = CODEC_H264;
-    if (fourcc == FOURCC_MP4A) t->codec = CODEC_AAC;
+    if (video && fourcc == FOURCC_AVC1) t->codec = CODEC_H264;
+    if (!video && fourcc == FOURCC_MP4A) t->codec = CODEC_AAC;
+    if (!video && fourcc == FOURCC_OPUS) t->codec = CODEC_OPUS;
+}
+
+static bool is_known(const struct flv_reader *r)
+{
+    return r->packet <= EX_END || r->packet == EX_METADATA ||
+           (r->packet == EX_FRAMES_X && r->kind == TRACK_VIDEO);
+}
+
+static void name_form(struct flv_reader *r, const char *form, unsigned number)
+{
+    struct flv_tag *t = &r->shared;
+
+    t->kind = FLV_SKIPPED;
+    snprintf(t->name, sizeof t->name, "%s %s %u",
+             r->kind == TRACK_VIDEO ? "video" : "audio", form, number);
 }
 
 /* What stands before the first track. False if the message carries none. */
@@ -109,6 +127,14 @@ static bool open_enhanced(struct flv_reader *r, uint8_t first)
         r->packet = how & 15;
         r->sized = how >> 4 != MULTITRACK_ONE;
         r->many_codecs = how >> 4 == MULTITRACK_MANY_CODECS;
+        if (how >> 4 > MULTITRACK_MANY_CODECS) {
+            name_form(r, "form", how >> 4);
+            return false;
+        }
+    }
+    if (!is_known(r)) {
+        name_form(r, "type", r->packet);
+        return false;
     }
     if (!r->many_codecs) r->fourcc = reader_u32(&r->bytes);
     return true;
@@ -129,7 +155,8 @@ static int next_enhanced(struct flv_reader *r, struct flv_tag *t)
 
     *t = r->shared;
     if (++r->tracks > FLV_TRACKS_MAX) return ERR_LIMIT;
-    set_codec(t, r->many_codecs ? reader_u32(b) : r->fourcc);
+    set_codec(t, r->many_codecs ? reader_u32(b) : r->fourcc,
+              r->kind == TRACK_VIDEO);
     if (r->multitrack) t->track = reader_u8(b);
     size_t len = r->sized ? reader_u24(b) : reader_left(b);
     const uint8_t *data = reader_take(b, len);
@@ -202,7 +229,9 @@ static int open_message(struct flv_reader *r, struct flv_tag *t)
     if (is_enhanced(r)) {
         r->done = !open_enhanced(r, reader_u8(&r->bytes));
         if (r->bytes.failed) return ERR_SYNTAX;
-        return r->done ? 0 : next_enhanced(r, t);
+        if (!r->done) return next_enhanced(r, t);
+        *t = r->shared;
+        return 0;
     }
     if (r->kind == TRACK_VIDEO)
         read_video(t, &r->bytes);

@@ -1,9 +1,10 @@
 /* ingest/rtmp/flv.h — the bodies of RTMP audio and video messages.
  * A message is opened and then gives its tags one after the other: the legacy
  * form has one, the enhanced form (E-RTMP v2) may carry several tracks.
- * Enhanced headers are read whole (modifiers, multitrack); of their codecs
- * avc1 and mp4a are taken, others come out as FLV_UNSUPPORTED with their
- * FourCC.
+ * Enhanced headers are read whole (modifiers, multitrack), whatever connect
+ * spoke of; of their codecs avc1, mp4a and Opus are taken, others come out as
+ * FLV_UNSUPPORTED with their FourCC. A packet type that nobody knows is
+ * FLV_SKIPPED: what stands behind it cannot be read.
  * Pure; any thread. Spec: FLV 10.1 annex E.4; E-RTMP v2 "Enhanced Audio",
  * "Enhanced Video". */
 #ifndef INGEST_RTMP_FLV_H
@@ -19,7 +20,8 @@ enum flv_kind {
     FLV_IGNORED,     /* silence marker, command frame, end of sequence */
     FLV_CONFIG,      /* the decoder's configuration record */
     FLV_FRAME,       /* one access unit */
-    FLV_UNSUPPORTED, /* a codec or form we do not take; name says which */
+    FLV_UNSUPPORTED, /* a codec we do not take; name says which */
+    FLV_SKIPPED,     /* a form we do not know; name says which */
 };
 
 struct flv_tag {
@@ -32,7 +34,7 @@ struct flv_tag {
     uint32_t offset_ns;  /* to be added to the message's time; < 1 000 000 */
     const uint8_t *data; /* borrowed: config or payload */
     size_t len;
-    char name[12]; /* codec as sent, for logs: "avc", "hvc1", "mp3" */
+    char name[16]; /* as sent, for logs: "avc", "hvc1", "video type 9" */
 };
 
 enum { FLV_TRACKS_MAX = 16 }; /* in one message */

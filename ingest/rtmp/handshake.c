@@ -124,7 +124,7 @@ static int check_version(struct rtmp_handshake *h, uint8_t c0)
 {
     if (c0 == VERSION_PLAIN) return 0;
     if (c0 == 0x16)
-        h->reason = "TLS on the plain RTMP port";
+        h->reason = "TLS on the plain RTMP port, and none is set up (rtmps)";
     else if (c0 == 6 || c0 == 8 || c0 == 9)
         h->reason = "RTMPE is not supported";
     else if (c0 == 'G' || c0 == 'P' || c0 == 'H' || c0 == 'O')

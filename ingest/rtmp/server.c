@@ -66,6 +66,15 @@ static void make_metrics(struct rtmp_server *s, struct metrics *m)
     s->m_enhanced = metrics_counter(
         m, "lectern_rtmp_enhanced_messages_total",
         "Unsupported messages with an enhanced RTMP header.", NULL);
+    s->m_skipped =
+        metrics_counter(m, "lectern_rtmp_skipped_messages_total",
+                        "Media messages of forms we do not know.", NULL);
+    s->m_extra = metrics_counter(
+        m, "lectern_rtmp_extra_track_messages_total",
+        "Messages of tracks beyond those that a publisher may have.", NULL);
+    s->m_sniffed =
+        metrics_counter(m, "lectern_rtmp_sniffed_tls_total",
+                        "TLS connections on the plain RTMP port.", NULL);
 }
 
 static void on_abandoned(uv_handle_t *handle)
@@ -104,9 +113,10 @@ int rtmp_server_create(struct rtmp_server **out,
     s->door = *conf->door;
     s->limits = conf->limits;
     s->tls = conf->tls;
+    s->sniffed = conf->tls ? NULL : conf->sniffed;
     list_init(&s->connections);
     make_metrics(s, conf->metrics);
-    if (s->tls) {
+    if (s->tls || s->sniffed) {
         s->io.out_room = TLS_OUT_BYTES;
         s->io.out = malloc(TLS_OUT_BYTES);
         if (!s->io.out) {

@@ -24,7 +24,10 @@ struct rtmp_server_conf {
     const char *listen;             /* "host:port" */
     const struct ingest_door *door; /* copied */
     struct rtmp_server_limits limits;
-    struct tls_server *tls;  /* shared: RTMPS; NULL: plain RTMP */
+    struct tls_server *tls; /* shared: RTMPS; NULL: plain RTMP */
+    /* shared: for clients that speak TLS on the plain port, told by their
+     * first byte; NULL: they are turned away */
+    struct tls_server *sniffed;
     struct metrics *metrics; /* may be NULL */
 };
 

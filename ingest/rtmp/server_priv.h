@@ -24,11 +24,12 @@ struct rtmp_server {
     struct list connections;
     int count;
     uint64_t seed;
-    struct tls_server *tls;
+    struct tls_server *tls, *sniffed;
     struct tls_io io; /* of whichever connection is being served */
     struct metrics *metrics;
     struct metric *m_accepted, *m_closed, *m_bytes_in, *m_bytes_out;
-    struct metric *m_dropped, *m_unsupported, *m_enhanced;
+    struct metric *m_dropped, *m_unsupported, *m_enhanced, *m_skipped;
+    struct metric *m_extra, *m_sniffed;
     uint8_t read_buffer[READ_BYTES];            /* what a socket gave */
     uint8_t plain_buffer[TLS_RECORD_PLAIN_MAX]; /* and what was in it */
 };

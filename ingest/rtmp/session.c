@@ -28,7 +28,6 @@ int rtmp_session_create(struct rtmp_session **out,
     s->message_budget = (struct budget){MESSAGES_BURST * (int64_t)1000000, now};
     s->window = WINDOW_BYTES;
     s->out_chunk_size = RTMP_CHUNK_SIZE_DEFAULT;
-    s->avc.framing = 4;
     *out = s;
     return 0;
 }
@@ -42,8 +41,7 @@ void rtmp_session_free(struct rtmp_session **out)
     rtmp_dechunker_release(&s->in);
     builder_release(&s->out);
     builder_release(&s->kept);
-    avc_source_release(&s->avc);
-    buf_unref(&s->audio_config);
+    rtmp_tracks_release(s);
     free(s);
 }
 
@@ -357,4 +355,9 @@ const struct rtmp_session_counts *rtmp_session_counts(
     const struct rtmp_session *s)
 {
     return &s->counts;
+}
+
+const char *rtmp_session_stranger(const struct rtmp_session *s)
+{
+    return s->stranger;
 }

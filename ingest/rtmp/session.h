@@ -32,7 +32,9 @@ enum rtmp_state {
     RTMP_FAILED,
 };
 
-enum { RTMP_SLOT_VIDEO = 0, RTMP_SLOT_AUDIO = 1 };
+/* A track's number 0 of either kind has a slot of its own; further ones get
+ * the next that is free, for as long as they publish. */
+enum { RTMP_SLOT_VIDEO = 0, RTMP_SLOT_AUDIO = 1, RTMP_SLOTS = 16 };
 
 /* No event may free the session; all but on_publish come in LIVE only. */
 struct rtmp_session_events {
@@ -51,7 +53,8 @@ struct rtmp_session_counts {
     uint64_t dropped;            /* media that was malformed or out of order */
     uint64_t unsupported;        /* codecs and forms we do not take */
     uint64_t enhanced;           /* of those, E-RTMP headers */
-    uint64_t extra_tracks;       /* messages of tracks beyond the first */
+    uint64_t skipped;            /* messages of forms we do not know */
+    uint64_t extra_tracks;       /* messages of tracks beyond the slots */
 };
 
 /* seed: of the handshake's filler. now: monotonic µs. 0 or ERR_NOMEM. */
@@ -88,5 +91,7 @@ const char *rtmp_session_app(const struct rtmp_session *s);
 const char *rtmp_session_client(const struct rtmp_session *s);
 const struct rtmp_session_counts *rtmp_session_counts(
     const struct rtmp_session *s);
+/* What was first not taken, as its sender calls it; "" if nothing. */
+const char *rtmp_session_stranger(const struct rtmp_session *s);
 
 #endif

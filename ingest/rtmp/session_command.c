@@ -289,13 +289,98 @@ int rtmp_session_command(struct rtmp_session *s, const struct rtmp_message *m)
 
 /* --- metadata --- */
 
+/* Names of source tracks keep to what track_create() takes. */
+static void copy_name(char *out, size_t size, struct amf_text t)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t.len && n + 1 < size; i++) {
+        char c = t.data[i];
+        if (c >= 'A' && c <= 'Z') c = (char)(c + 'a' - 'A');
+        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!plain && (!n || out[n - 1] == '-')) continue;
+        out[n++] = plain ? c : '-';
+    }
+    while (n && out[n - 1] == '-')
+        n--;
+    out[n] = 0;
+}
+
+/* BCP 47 has letters, digits and hyphens; else it is none. */
+static void copy_language(char *out, size_t size, struct amf_text t)
+{
+    amf_text_copy(out, size, t);
+    if (t.len >= size ||
+        out[strspn(out, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789-")])
+        out[0] = 0;
+}
+
+static bool track_number(struct amf_text key, uint8_t *out)
+{
+    unsigned v = 0;
+
+    if (!key.len || key.len > 3) return false;
+    for (size_t i = 0; i < key.len; i++) {
+        if (key.data[i] < '0' || key.data[i] > '9') return false;
+        v = v * 10 + (unsigned)(key.data[i] - '0');
+    }
+    *out = (uint8_t)v;
+    return v <= 255;
+}
+
+/* What one numbered track is called; the reader stands behind its object's
+ * token. False where the message ends. */
+static bool read_hint(struct rtmp_session *s, struct amf_reader *r,
+                      struct rtmp_hint *h)
+{
+    struct amf_token t;
+
+    for (;;) {
+        if (amf_next(r, &t)) return false;
+        if (t.type == AMF_END) break;
+        if (t.type == AMF_OBJECT || t.type == AMF_ARRAY) {
+            if (amf_skip(r, &t)) return false;
+        } else if (t.type == AMF_STRING) {
+            if (amf_text_is(t.key, "name") || amf_text_is(t.key, "title"))
+                copy_name(h->name, sizeof h->name, t.text);
+            if (amf_text_is(t.key, "language"))
+                copy_language(h->language, sizeof h->language, t.text);
+        }
+    }
+    if (s->hint_count < NUMBERS_MAX) s->hints[s->hint_count++] = *h;
+    return true;
+}
+
+/* E-RTMP v2 "Metadata Message Guidelines": {"1": {…}, "2": {…}}. */
+static bool read_hints(struct rtmp_session *s, struct amf_reader *r,
+                       enum track_kind kind)
+{
+    struct amf_token t;
+
+    for (;;) {
+        struct rtmp_hint h = {.kind = kind};
+        if (amf_next(r, &t)) return false;
+        if (t.type == AMF_END) return true;
+        if (t.type != AMF_OBJECT && t.type != AMF_ARRAY) continue;
+        bool ours = t.type == AMF_OBJECT && track_number(t.key, &h.number);
+        if (ours ? !read_hint(s, r, &h) : amf_skip(r, &t) != 0) return false;
+    }
+}
+
 static void read_metadata(struct rtmp_session *s, struct amf_reader *r)
 {
     struct amf_token t;
 
     if (amf_next(r, &t) || t.type != AMF_OBJECT) return;
+    s->hint_count = 0;
     while (!amf_next(r, &t) && t.depth > 0) {
-        if (t.type == AMF_OBJECT || t.type == AMF_ARRAY) {
+        if (t.type == AMF_OBJECT && amf_text_is(t.key, "audioTrackIdInfoMap")) {
+            if (!read_hints(s, r, TRACK_AUDIO)) return;
+        } else if (t.type == AMF_OBJECT &&
+                   amf_text_is(t.key, "videoTrackIdInfoMap")) {
+            if (!read_hints(s, r, TRACK_VIDEO)) return;
+        } else if (t.type == AMF_OBJECT || t.type == AMF_ARRAY) {
             if (amf_skip(r, &t)) return;
         } else if (t.type == AMF_STRING && amf_text_is(t.key, "encoder")) {
             amf_text_copy(s->client, sizeof s->client, t.text);

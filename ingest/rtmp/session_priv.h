@@ -7,6 +7,7 @@
 #include "ingest/avc.h"
 #include "ingest/rtmp/amf.h"
 #include "ingest/rtmp/chunk.h"
+#include "ingest/rtmp/flv.h"
 #include "ingest/rtmp/handshake.h"
 #include "ingest/rtmp/session.h"
 
@@ -49,6 +50,25 @@ struct budget {
     int64_t at;
 };
 
+enum { NUMBERS_MAX = 32 }; /* tracks that metadata speaks of */
+
+/* One elementary stream: a kind and the number its sender gives it. */
+struct rtmp_track {
+    bool used, sent;
+    enum track_kind kind;
+    enum codec codec;
+    uint8_t number;
+    struct avc_source avc;
+    struct buf *config; /* audio: as announced; NULL while unknown */
+};
+
+/* What metadata says of a numbered track, config or not. */
+struct rtmp_hint {
+    enum track_kind kind;
+    uint8_t number;
+    char name[TRACK_NAME_MAX], language[TRACK_LANGUAGE_MAX];
+};
+
 struct rtmp_session {
     enum rtmp_state state;
     int error; /* why it ended; 0: nothing wrong */
@@ -73,10 +93,11 @@ struct rtmp_session {
     /* media */
     bool clock_set;
     int64_t clock_ms; /* the newest message's time, unwrapped */
-    struct avc_source avc;
-    bool video_sent;
-    struct buf *audio_config;
+    struct rtmp_track tracks[RTMP_SLOTS];
+    struct rtmp_hint hints[NUMBERS_MAX];
+    int hint_count;
     double fps_hint;
+    char stranger[16];
     int unsupported_run, dropped_run;
     struct rtmp_session_counts counts;
 };
@@ -94,6 +115,19 @@ int rtmp_session_media(struct rtmp_session *s, const struct rtmp_message *m);
 int rtmp_session_aggregate(struct rtmp_session *s,
                            const struct rtmp_message *m);
 void rtmp_session_forget_media(struct rtmp_session *s);
+
+/* session_tracks.c: a track's config and frames. 0 or ERR_NOMEM. */
+/* NULL: no slot is left. */
+struct rtmp_track *rtmp_track_of(struct rtmp_session *s, enum track_kind kind,
+                                 uint8_t number);
+int rtmp_track_config(struct rtmp_session *s, struct rtmp_track *k,
+                      const struct flv_tag *t);
+int rtmp_track_frame(struct rtmp_session *s, struct rtmp_track *k,
+                     const struct flv_tag *t, struct slice body, int64_t at_us);
+void rtmp_tracks_release(struct rtmp_session *s);
+/* Counts a malformed message; the error that ends the session when there was
+ * nothing else for long. */
+int rtmp_session_drop(struct rtmp_session *s);
 
 /* session_reply.c; failures show in s->out */
 void rtmp_reply_control(struct rtmp_session *s, enum rtmp_type type,

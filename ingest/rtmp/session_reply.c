@@ -9,6 +9,7 @@ enum {
     CSID_STATUS = 5,
     REPLY_BYTES_MAX = 4096,
     PEER_BANDWIDTH_DYNAMIC = 2,
+    CAPS_MULTITRACK = 2,
     CAPS_MODIFIERS = 4,
     CAPS_NANOSECONDS = 8,
     FOURCC_DECODE = 1,
@@ -91,7 +92,8 @@ static void put_number(struct builder *b, const char *key, double value)
  * itself never decides what we parse: OBS says nothing and sends it all. */
 static void put_enhanced(struct builder *b)
 {
-    put_number(b, "capsEx", CAPS_MODIFIERS | CAPS_NANOSECONDS);
+    put_number(b, "capsEx",
+               CAPS_MULTITRACK | CAPS_MODIFIERS | CAPS_NANOSECONDS);
     amf_write_key(b, "videoFourCcInfoMap");
     amf_write_object(b);
     put_number(b, "avc1", FOURCC_DECODE | FOURCC_FORWARD);
@@ -99,6 +101,7 @@ static void put_enhanced(struct builder *b)
     amf_write_key(b, "audioFourCcInfoMap");
     amf_write_object(b);
     put_number(b, "mp4a", FOURCC_DECODE | FOURCC_FORWARD);
+    put_number(b, "Opus", FOURCC_DECODE | FOURCC_FORWARD);
     amf_write_end(b);
 }
 

@@ -15,11 +15,12 @@ enum { MOST = 8 << 20 };
 
 static void check_frame(const struct publisher_frame *f, void *arg)
 {
+    const struct recorder *r = arg;
     struct h264_unit u;
 
-    (void)arg;
     INVARIANT(f->payload.len > 0);
-    if (f->slot != RTMP_SLOT_VIDEO) return;
+    INVARIANT(f->slot >= 0 && f->slot < RTMP_SLOTS);
+    if (r->info[f->slot].codec != CODEC_H264) return;
     INVARIANT(!h264_scan(&u, 4, f->payload.data, f->payload.len));
     INVARIANT(u.clean && u.slices > 0);
 }

@@ -108,6 +108,36 @@ static void test_enhanced_audio(void **state)
     assert_int_equal(t.len, 2);
     assert_int_equal(AUDIO("\x94mp4azz"), 0); /* channel layout */
     assert_int_equal(t.kind, FLV_IGNORED);
+    assert_int_equal(AUDIO("\x90Opus"), 0);
+    assert_int_equal(t.kind, FLV_CONFIG);
+    assert_int_equal(t.codec, CODEC_OPUS);
+    assert_int_equal(t.len, 0);
+    assert_int_equal(AUDIO("\x91Opuszz"), 0);
+    assert_int_equal(t.kind, FLV_FRAME);
+    assert_true(t.key);
+}
+
+static void test_unknown_forms_are_skipped(void **state)
+{
+    (void)state;
+    assert_int_equal(VIDEO("\x99"
+                           "avc1zz"),
+                     0);
+    assert_int_equal(t.kind, FLV_SKIPPED);
+    assert_string_equal(t.name, "video type 9");
+    assert_int_equal(AUDIO("\x93mp4azz"), 0);
+    assert_int_equal(t.kind, FLV_SKIPPED);
+    assert_string_equal(t.name, "audio type 3");
+    assert_int_equal(VIDEO("\x96\x31"
+                           "avc1\x00zz"),
+                     0);
+    assert_string_equal(t.name, "video form 3");
+    assert_int_equal(VIDEO("\x96\x06"
+                           "avc1\x00zz"),
+                     0); /* tracks within tracks */
+    assert_int_equal(t.kind, FLV_SKIPPED);
+    assert_int_equal(VIDEO("\x9f"), 0);
+    assert_string_equal(t.name, "video type 15");
 }
 
 static void test_other_codecs_are_named(void **state)
@@ -116,8 +146,14 @@ static void test_other_codecs_are_named(void **state)
     assert_int_equal(VIDEO("\x90hvc1zz"), 0);
     assert_int_equal(t.kind, FLV_UNSUPPORTED);
     assert_string_equal(t.name, "hvc1");
-    assert_int_equal(AUDIO("\x90Opus"), 0);
-    assert_string_equal(t.name, "Opus");
+    assert_int_equal(AUDIO("\x90"
+                           "fLaC"),
+                     0);
+    assert_int_equal(t.kind, FLV_UNSUPPORTED);
+    assert_string_equal(t.name, "fLaC");
+    /* sound in a picture's message */
+    assert_int_equal(VIDEO("\x91mp4azz"), 0);
+    assert_int_equal(t.kind, FLV_UNSUPPORTED);
     assert_int_equal(AUDIO("\x91\x01\x02\x03\"zz"), 0);
     assert_string_equal(t.name, "???\"");
 }
@@ -207,6 +243,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_enhanced_video),
     cmocka_unit_test(test_enhanced_audio),
     cmocka_unit_test(test_other_codecs_are_named),
+    cmocka_unit_test(test_unknown_forms_are_skipped),
     cmocka_unit_test(test_modifiers),
     cmocka_unit_test(test_multitrack),
     cmocka_unit_test(test_tracks_are_counted),

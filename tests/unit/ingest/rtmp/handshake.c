@@ -98,7 +98,8 @@ static void test_strangers_are_named(void **state)
 {
     static const struct {
         const char *bytes, *reason;
-    } cases[] = {{"\x16\x03\x01", "TLS on the plain RTMP port"},
+    } cases[] = {{"\x16\x03\x01",
+                  "TLS on the plain RTMP port, and none is set up (rtmps)"},
                  {"\x06", "RTMPE is not supported"},
                  {"GET / HTTP/1.1\r\n", "HTTP on the RTMP port"},
                  {"\x7f", "unknown RTMP version"}};

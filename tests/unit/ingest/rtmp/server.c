@@ -62,7 +62,7 @@ static void on_wake(void *arg)
         w.frames += e.type == BUS_FRAME;
 }
 
-static bool begin_over(struct tls_server *tls, int connections)
+static bool begin_over(struct tls_server *tls, bool sniffs, int connections)
 {
     static const struct ingest_door door = {authorise, attach, detach, NULL,
                                             NULL};
@@ -73,7 +73,11 @@ static bool begin_over(struct tls_server *tls, int connections)
     struct rtmp_server_conf conf = {.listen = "127.0.0.1:0", .door = &door};
 
     memset(&w, 0, sizeof w);
-    conf.tls = w.tls = tls;
+    w.tls = tls;
+    if (sniffs)
+        conf.sniffed = tls;
+    else
+        conf.tls = tls;
     if (loop_create(&w.loop, 0) || metrics_create(&w.metrics)) return false;
     bus.loop = conf.loop = w.loop;
     bus.origin_at = clock_mono_us();
@@ -87,7 +91,7 @@ static bool begin_over(struct tls_server *tls, int connections)
 
 static bool begin(int connections)
 {
-    return begin_over(NULL, connections);
+    return begin_over(NULL, false, connections);
 }
 
 static void on_done(void *arg)
@@ -272,18 +276,18 @@ static bool hear_secret(SSL *ssl, const char *text)
     return false;
 }
 
-static void test_publish_over_tls(void **state)
+/* sniffs: on the plain port, which serves plain RTMP beside it. */
+static void publish_over_tls(bool sniffs)
 {
     char dir[] = "/tmp/lectern-rtmps-XXXXXX", clean[64];
     struct tls_server_conf conf = {.cert = "auto", .key = "auto"};
     struct tls_server *tls = NULL;
     struct builder b;
 
-    (void)state;
     if (walking()) return;
     conf.data_dir = mkdtemp(dir);
     assert_int_equal(tls_server_create(&tls, &conf), 0);
-    assert_true(begin_over(tls, 10));
+    assert_true(begin_over(tls, sniffs, 10));
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     SSL *ssl = SSL_new(ctx);
     int fd = dial(), result;
@@ -302,20 +306,31 @@ static void test_publish_over_tls(void **state)
         loop_run_once(w.loop);
     assert_int_equal(w.frames, 1);
 
-    /* plain RTMP on this port is told nothing and closed */
+    /* plain RTMP on the port for TLS is told nothing and closed */
     int plain = dial();
     say_publish(plain, "demo-key");
-    assert_true(hear(plain, NULL));
-    close(plain);
-
-    publisher_kick(w.live, "taken over");
+    assert_true(hear(plain, sniffs ? "NetStream.Publish.Start" : NULL));
+    if (!sniffs) publisher_kick(w.live, "taken over");
     assert_true(hear_secret(ssl, "taken over"));
+    close(plain);
     SSL_free(ssl);
     SSL_CTX_free(ctx);
     close(fd);
     end();
     snprintf(clean, sizeof clean, "rm -r %s", dir);
     assert_int_equal(system(clean), 0);
+}
+
+static void test_publish_over_tls(void **state)
+{
+    (void)state;
+    publish_over_tls(false);
+}
+
+static void test_tls_on_the_plain_port(void **state)
+{
+    (void)state;
+    publish_over_tls(true);
 }
 
 static void test_address_in_use_and_nonsense(void **state)
@@ -343,6 +358,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_wrong_key_is_told_and_closed),
     cmocka_unit_test(test_strangers_and_caps),
     cmocka_unit_test(test_publish_over_tls),
+    cmocka_unit_test(test_tls_on_the_plain_port),
     cmocka_unit_test(test_address_in_use_and_nonsense),
 };
 HARNESS_MAIN(tests)

@@ -192,18 +192,18 @@ out:
 
 static void test_enhanced_codec_is_refused_in_words(void **state)
 {
-    static const uint8_t hevc[] = {0x91, 'h', 'v', 'c', '1', 0, 0, 0};
+    static const uint8_t vvc[] = {0x91, 'v', 'v', 'c', '1', 0, 0, 0};
     struct builder b;
 
     (void)state;
     if (!go_live()) goto out;
     builder_init(&b, 1 << 20);
     for (uint32_t i = 0; i < 100; i++)
-        put_video(&b, i * 33, hevc);
+        put_video(&b, i * 33, vvc);
     if (recorder_take(&r, &b, 0)) goto out;
     assert_int_equal(rtmp_session_state(r.session), RTMP_CLOSING);
     assert_int_equal(rtmp_session_error(r.session), ERR_UNSUPPORTED);
-    assert_true(recorder_said(&r, "codec hvc1 (enhanced RTMP)"));
+    assert_true(recorder_said(&r, "codec vvc1 (enhanced RTMP)"));
     assert_true(rtmp_session_counts(r.session)->enhanced > 50);
 out:
     recorder_release(&r);
@@ -235,8 +235,186 @@ static void test_enhanced_avc_and_aac_are_taken(void **state)
     assert_int_equal(r.frames[0], 1);
     assert_int_equal(r.keys, 1);
     assert_int_equal(r.frames[1], 1);
-    assert_int_equal(rtmp_session_counts(r.session)->extra_tracks, 1);
+    /* the second track's frame came without its config */
+    assert_int_equal(rtmp_session_counts(r.session)->dropped, 1);
+out:
+    recorder_release(&r);
+}
+
+static void test_opus(void **state)
+{
+    static const uint8_t head[] = {0x90, 'O',  'p',  'u', 's', 'O', 'p', 'u',
+                                   's',  'H',  'e',  'a', 'd', 1,   1,   56,
+                                   1,    0x80, 0xbb, 0,   0,   0,   0,   0};
+    static const uint8_t empty[] = {0x90, 'O', 'p', 'u', 's'};
+    static const uint8_t packet[] = {0x91, 'O', 'p', 'u', 's', 0xfc, 1, 2};
+    static const uint8_t broken[] = {0x90, 'O', 'p', 'u', 's', 1, 2, 3};
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&b, 65536);
+    put_audio(&b, 0, packet); /* no config at all: stereo */
+    put_audio(&b, 20, empty);
+    put_audio(&b, 20, packet);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(r.tracks, 1);
+    assert_int_equal(r.info[RTMP_SLOT_AUDIO].codec, CODEC_OPUS);
+    assert_int_equal(r.info[RTMP_SLOT_AUDIO].channels, 2);
+    assert_int_equal(r.info[RTMP_SLOT_AUDIO].timescale, 48000);
+    builder_init(&b, 65536);
+    put_audio(&b, 40, head);
+    put_audio(&b, 40, head); /* the same again: no new track */
+    put_audio(&b, 40, packet);
+    put_audio(&b, 60, broken);
+    put_audio(&b, 60, packet);
+    put_audio(&b, 80, test_asc); /* and on with another codec */
+    put_audio(&b, 80, test_aac);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(r.tracks, 3);
+    assert_int_equal(r.frames[RTMP_SLOT_AUDIO], 5);
+    assert_int_equal(r.info[RTMP_SLOT_AUDIO].codec, CODEC_AAC);
+    assert_int_equal(rtmp_session_counts(r.session)->dropped, 1);
+out:
+    recorder_release(&r);
+}
+
+static void put_named(struct builder *b, const char *key, const char *name,
+                      const char *language)
+{
+    amf_write_key(b, key);
+    amf_write_object(b);
+    amf_write_key(b, "samplerate");
+    amf_write_number(b, 48000);
+    amf_write_key(b, "name");
+    amf_write_string(b, name);
+    amf_write_key(b, "language");
+    amf_write_string(b, language);
+    amf_write_end(b);
+}
+
+static void put_track_names(struct builder *b)
+{
+    struct builder body;
+
+    builder_init(&body, 4096);
+    amf_write_string(&body, "@setDataFrame");
+    amf_write_string(&body, "onMetaData");
+    amf_write_object(&body);
+    amf_write_key(&body, "audioTrackIdInfoMap");
+    amf_write_object(&body);
+    put_named(&body, "1", "Audio  (DE)!", "de");
+    put_named(&body, "300", "none", "en");
+    put_named(&body, "2", "", "no such language");
+    amf_write_end(&body);
+    amf_write_key(&body, "encoder");
+    amf_write_string(&body, "test");
+    amf_write_end(&body);
+    put_message(b, RTMP_CHUNK_SIZE_DEFAULT, 4, RTMP_DATA_AMF0, 0, 1,
+                builder_data(&body), body.len);
+    builder_release(&body);
+}
+
+/* One connection, three languages: each form of a message of several tracks. */
+static void test_sound_in_several_tracks(void **state)
+{
+    static const uint8_t one[] = {0x95, 0x00, 'm',  'p', '4',
+                                  'a',  1,    0x11, 0x90};
+    static const uint8_t one_frame[] = {0x95, 0x01, 'm', 'p', '4', 'a', 1, 7};
+    static const uint8_t many[] = {0x95, 0x10, 'm', 'p', '4',  'a',
+                                   0,    0,    0,   2,   0x11, 0x90,
+                                   2,    0,    0,   2,   0x12, 0x10};
+    static const uint8_t codecs[] = {0x95, 0x21, 'm', 'p', '4',  'a', 0,   0,
+                                     0,    1,    9,   'm', 'p',  '4', 'a', 2,
+                                     0,    0,    1,   8,   'O',  'p', 'u', 's',
+                                     5,    0,    0,   2,   0xfc, 1};
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&b, 65536);
+    put_track_names(&b);
+    put_audio(&b, 0, one);
+    put_audio(&b, 0, one_frame);
+    put_audio(&b, 0, many);
+    put_audio(&b, 21, codecs);
+    put_audio(&b, 21, one_frame);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_string_equal(rtmp_session_client(r.session), "test");
+    assert_int_equal(r.tracks, 4);
+    assert_int_equal(r.frames[RTMP_SLOT_AUDIO], 1);
+    assert_int_equal(r.frames[2], 2);
+    assert_int_equal(r.frames[3], 1);
+    assert_int_equal(r.frames[4], 1);
+    assert_int_equal(r.last_us[2], 21000);
+    assert_string_equal(r.info[2].name, "audio-de");
+    assert_string_equal(r.info[2].language, "de");
+    assert_int_equal(r.info[3].sample_rate, 44100);
+    assert_string_equal(r.info[3].language, "");
+    assert_int_equal(r.info[4].codec, CODEC_OPUS);
     assert_int_equal(rtmp_session_counts(r.session)->dropped, 0);
+out:
+    recorder_release(&r);
+}
+
+static void test_more_tracks_than_slots(void **state)
+{
+    uint8_t config[] = {0x95, 0x00, 'm', 'p', '4', 'a', 0, 0x11, 0x90};
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&b, 65536);
+    for (int i = 0; i < 20; i++) {
+        config[6] = (uint8_t)(i * 10);
+        put_audio(&b, 0, config);
+    }
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(r.tracks, 15); /* one slot is the picture's */
+    assert_int_equal(rtmp_session_counts(r.session)->extra_tracks, 5);
+    assert_int_equal(rtmp_session_state(r.session), RTMP_LIVE);
+out:
+    recorder_release(&r);
+}
+
+/* Tracks and forms we cannot take are stepped over, beside those we can. */
+static void test_strangers_beside_good_tracks(void **state)
+{
+    static const uint8_t vvc[] = {0x96, 0x01, 'v', 'v', 'c', '1', 1, 0, 0, 0};
+    static const uint8_t form[] = {0x9c, 1, 2, 3};
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&b, 1 << 20);
+    put_audio(&b, 0, test_asc);
+    for (uint32_t i = 0; i < 200; i++) {
+        put_video(&b, i * 20, vvc);
+        put_video(&b, i * 20, form);
+        put_audio(&b, i * 20, test_aac);
+    }
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(rtmp_session_state(r.session), RTMP_LIVE);
+    assert_int_equal(r.frames[RTMP_SLOT_AUDIO], 200);
+    assert_int_equal(rtmp_session_counts(r.session)->unsupported, 200);
+    assert_int_equal(rtmp_session_counts(r.session)->skipped, 200);
+    assert_string_equal(rtmp_session_stranger(r.session), "vvc1");
+out:
+    recorder_release(&r);
+}
+
+static void test_nanoseconds_are_added(void **state)
+{
+    static const uint8_t packet[] = {0x97, 2,   0x07, 0xa1, 0x20, 0x01,
+                                     'O',  'p', 'u',  's',  0xfc, 1};
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    builder_init(&b, 65536);
+    put_audio(&b, 40, packet);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(r.last_us[RTMP_SLOT_AUDIO], 40500);
 out:
     recorder_release(&r);
 }
@@ -382,6 +560,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_aggregate),
     cmocka_unit_test(test_enhanced_codec_is_refused_in_words),
     cmocka_unit_test(test_enhanced_avc_and_aac_are_taken),
+    cmocka_unit_test(test_opus),
+    cmocka_unit_test(test_sound_in_several_tracks),
+    cmocka_unit_test(test_more_tracks_than_slots),
+    cmocka_unit_test(test_strangers_beside_good_tracks),
+    cmocka_unit_test(test_nanoseconds_are_added),
     cmocka_unit_test(test_unknown_calls_are_answered),
     cmocka_unit_test(test_ping_is_answered_and_sent),
     cmocka_unit_test(test_deadlines),
