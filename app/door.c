@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/settings.h"
 #include "control/directory.h"
 #include "core/base/err.h"
 #include "ingest/publisher.h"
@@ -29,4 +30,10 @@ bool door_holds(const struct ingest_grant *grant, const struct channel *c)
 {
     return key_hash_is_none(grant->key_hash) ||
            key_hash_equal(grant->key_hash, c->key_hash);
+}
+
+struct life_limits door_limits(const struct settings *s)
+{
+    return (struct life_limits){.bitrate_bps = s->source_kbps * 1000,
+                                .pixels = s->source_pixels};
 }

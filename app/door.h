@@ -3,9 +3,12 @@
 #define APP_DOOR_H
 #include <stdbool.h>
 
+#include "ingest/life.h"
+
 struct channel;
 struct directory;
 struct ingest_grant;
+struct settings;
 
 /* demo: a second key for one channel, or NULL. Any thread that holds d.
  * 0 or ERR_DENIED. */
@@ -14,5 +17,7 @@ int door_grant(struct ingest_grant *out, const struct directory *d,
 /* Does what was granted still hold for the channel, whose key may be another
  * by now? The demo's always does. */
 bool door_holds(const struct ingest_grant *grant, const struct channel *c);
+/* What a publisher may give at most. */
+struct life_limits door_limits(const struct settings *s);
 
 #endif

@@ -74,6 +74,13 @@ static void detach(struct publisher *p, void *arg)
     pipeline_detach(p, n->pipeline);
 }
 
+static void on_starving(struct publisher *p, bool starving, void *arg)
+{
+    struct node *n = arg;
+
+    pipeline_starving(p, starving, n->pipeline);
+}
+
 /* --- making -----------------------------------------------------------------
  */
 
@@ -140,7 +147,9 @@ static struct ingest_door make_door(struct node *n)
                                 .attach = attach,
                                 .detach = detach,
                                 .arg = n,
-                                .metrics = n->conf.metrics};
+                                .metrics = n->conf.metrics,
+                                .limits = door_limits(n->conf.settings),
+                                .on_starving = on_starving};
 }
 
 static int open_ingest(struct node *n, int which, const char *listen,

@@ -394,6 +394,15 @@ void pipeline_detach(struct publisher *publisher, void *pipeline)
         log_error("app", "detach_lost");
 }
 
+void pipeline_starving(struct publisher *publisher, bool starving,
+                       void *pipeline)
+{
+    struct pipeline *p = pipeline;
+
+    upstream_local_starving(p->conf.viewers,
+                            publisher_grant(publisher)->channel, starving);
+}
+
 bool pipeline_is_live(struct pipeline *p, const char *channel)
 {
     struct live *l = map_get(&p->lives, channel);

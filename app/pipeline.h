@@ -46,6 +46,8 @@ void pipeline_set_directory(struct pipeline *p, struct directory *d);
 /* Ingest's door calls these, on any loop. */
 void pipeline_attach(struct publisher *p, void *pipeline);
 void pipeline_detach(struct publisher *p, void *pipeline);
+/* On the publisher's loop: viewers' API says so. */
+void pipeline_starving(struct publisher *p, bool starving, void *pipeline);
 /* On the home loop. */
 bool pipeline_is_live(struct pipeline *p, const char *channel);
 /* Ends every stream (viewers get ENDLIST). On the home loop; the other loops

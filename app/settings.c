@@ -64,6 +64,10 @@ static const struct conf_row rows[] = {
         "connections", "publishing connections of one address"),
     INT("limits.memory_mib", memory_mib, 64, 1048576, "4096", "MiB",
         "media buffers held by the whole process"),
+    INT("limits.source_kbps", source_kbps, 100, 1000000, "50000", "kbit/s",
+        "what one publisher may send; who sends more is sent away"),
+    INT("limits.source_pixels", source_pixels, 16384, 67108864, "8294400",
+        "pixels", "of one picture of a publisher; 8294400: 3840x2160"),
     {"demo", CONF_BOOL, AT(demo), 0, 0, NULL, "false", NULL,
      "publish a moving demo lecture (needs ffmpeg)"},
 };

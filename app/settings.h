@@ -29,6 +29,7 @@ struct settings {
     int64_t connections_per_address, half_open_per_address;
     int64_t webrtc_pending_per_address, ingest_per_address;
     int64_t memory_mib;
+    int64_t source_kbps, source_pixels;
     bool demo;
     struct channel_settings channels[SETTINGS_CHANNELS_MAX];
     int channel_count;

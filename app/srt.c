@@ -56,6 +56,13 @@ static void detach(struct publisher *p, void *arg)
     pipeline_detach(p, s->pipeline);
 }
 
+static void on_starving(struct publisher *p, bool starving, void *arg)
+{
+    struct srt_ingest *s = arg;
+
+    pipeline_starving(p, starving, s->pipeline);
+}
+
 static int listen_on(struct srt_ingest *s, const struct srt_ingest_conf *conf,
                      char why[256])
 {
@@ -64,7 +71,9 @@ static int listen_on(struct srt_ingest *s, const struct srt_ingest_conf *conf,
                                .attach = attach,
                                .detach = detach,
                                .arg = s,
-                               .metrics = conf->metrics};
+                               .metrics = conf->metrics,
+                               .limits = door_limits(settings),
+                               .on_starving = on_starving};
     struct srt_server_conf server = {.loops = conf->loops,
                                      .loop_count = conf->loop_count,
                                      .listen = settings->srt_listen,

@@ -186,6 +186,13 @@ void edge_note_viewers(struct edge *e, int loop_index, const char *channel,
         c->others[loop_index] = viewers;
 }
 
+void edge_note_starving(struct edge *e, const char *channel, bool starving)
+{
+    struct edge_channel *c = edge_find_channel(e, channel, strlen(channel));
+
+    if (c) c->starving = starving;
+}
+
 int edge_viewers(struct edge *e, const char *channel)
 {
     struct edge_channel *c = map_get(&e->channels, channel);

@@ -9,6 +9,7 @@
  * connections. */
 #ifndef EDGE_EDGE_H
 #define EDGE_EDGE_H
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "edge/upstream.h"
@@ -46,6 +47,8 @@ void edge_set_peers(struct edge *e, struct upstream_local *peers);
 /* How many viewers another loop's edge counts (for /api/live). */
 void edge_note_viewers(struct edge *e, int loop_index, const char *channel,
                        int viewers);
+/* Is the channel's publisher connected, but silent (for /api/live)? */
+void edge_note_starving(struct edge *e, const char *channel, bool starving);
 
 /* Viewers of a channel, all loops, over about the last ten seconds. */
 int edge_viewers(struct edge *e, const char *channel);

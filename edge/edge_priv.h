@@ -48,6 +48,7 @@ struct edge_channel {
     struct list asking;       /* /api/live/NAME?wait=, exchange_node() */
     struct timer ask_deadline;
     struct audience audience;
+    bool starving;              /* its publisher gives nothing */
     int others[EDGE_LOOPS_MAX]; /* viewers of other loops, by index */
     int viewers;                /* of this loop, as last told */
     int blocked; /* who waited for video at once, at the last census */

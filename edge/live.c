@@ -2,7 +2,8 @@
  *   GET /api/live                  {"channels":[…]} of those with a stream
  *   GET /api/live/NAME             one of them; 404 if there is no such channel
  *   GET /api/live/NAME?wait=20     … when its state changes, or after 20 s
- *   GET /api/live/NAME?wait=20&state=offline   at once if it is another one */
+ *   GET /api/live/NAME?wait=20&state=offline   at once if it is another one
+ * "starving":true where the publisher is connected, but gives nothing. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,7 @@ static void write_channel(struct builder *b, struct edge *e, const char *name,
         builder_printf(
             b, ",\"generation\":%" PRIu64 ",\"since\":\"%s\",\"viewers\":%d",
             s->store->generation, since, edge_viewers(e, name));
+        if (c->starving) builder_text(b, ",\"starving\":true");
         write_renditions(b, s->store);
     }
     builder_text(b, "}");

@@ -21,8 +21,9 @@ struct delivery {
     struct edge *edge;
     char channel[STORE_CHANNEL_MAX + 1];
     uint64_t generation;
-    struct store_event *event; /* NULL: viewers */
-    int from, viewers;
+    struct store_event *event; /* NULL: viewers, or starving */
+    int from, viewers;         /* from -1: of no loop, starving */
+    bool starving;
 };
 
 int upstream_local_create(struct upstream_local **out)
@@ -54,6 +55,8 @@ static void deliver(void *arg)
 
     if (d->event)
         edge_apply(d->edge, d->channel, d->generation, d->event);
+    else if (d->from < 0)
+        edge_note_starving(d->edge, d->channel, d->starving);
     else
         edge_note_viewers(d->edge, d->from, d->channel, d->viewers);
     store_event_unref(&d->event);
@@ -98,4 +101,15 @@ void upstream_local_viewers(struct upstream_local *u, int from,
     strcpy(d.channel, channel);
     for (int i = 0; i < u->count; i++)
         if (loop_index(u->seats[i].loop) != from) post(&u->seats[i], &d);
+}
+
+void upstream_local_starving(struct upstream_local *u, const char *channel,
+                             bool starving)
+{
+    struct delivery d = {.from = -1, .starving = starving};
+
+    if (strlen(channel) > STORE_CHANNEL_MAX) return;
+    strcpy(d.channel, channel);
+    for (int i = 0; i < u->count; i++)
+        post(&u->seats[i], &d);
 }

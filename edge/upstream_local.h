@@ -3,6 +3,7 @@
  * Set up before the loops run; after that any thread, without locks. */
 #ifndef EDGE_UPSTREAM_LOCAL_H
 #define EDGE_UPSTREAM_LOCAL_H
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "edge/edge.h"
@@ -26,5 +27,8 @@ void upstream_local_event(struct upstream_local *u, const char *channel,
 /* Any thread: the edge of loop `from` counts so many viewers. */
 void upstream_local_viewers(struct upstream_local *u, int from,
                             const char *channel, int viewers);
+/* Any thread: the channel's publisher is connected, but gives nothing. */
+void upstream_local_starving(struct upstream_local *u, const char *channel,
+                             bool starving);
 
 #endif

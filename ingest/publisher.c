@@ -1,6 +1,5 @@
 #include "ingest/publisher.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,64 +7,13 @@
 #include "core/base/assert.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
-#include "core/base/metric.h"
 #include "core/loop/loop.h"
-#include "core/media/frame.h"
-#include "ingest/ear.h"
-#include "ingest/source.h"
-#include "ingest/timeline.h"
+#include "ingest/publisher_priv.h"
 
 enum {
-    PROTOCOL_MAX = 16,
-    PEER_MAX = 80,
-    REASON_MAX = 120,
-    RETURNING_US = 100000, /* a base later than this: someone was here before */
-    RECADENCE_US = 5000000,
-};
-
-enum state { NEW, ASKED, LIVE, KICKED, CLOSED };
-
-struct kick {
-    struct publisher *p; /* a reference */
-    char reason[REASON_MAX];
-};
-
-struct slot {
-    struct track *track;
-    struct source source;
-    bool need_key;
-    int64_t announced_at;
-};
-
-struct publisher {
-    atomic_uint refs;
-    struct ingest_door door;
-    struct loop *loop;
-    struct publisher_events events;
-    char protocol[PROTOCOL_MAX], peer[PEER_MAX];
-    struct ingest_grant grant;
-    enum state state;
-    bool attached; /* the door answered so, and detach is owed */
-    /* Set at once by publisher_kick(), so that no frame follows those of the
-     * successor while the message is still on its way. */
-    atomic_bool ousted;
-    struct kick *early; /* came before the answer; NULL: none */
-
-    /* The door's answer; whole once `answered` is set. */
-    atomic_bool answered;
-    struct bus *answer_bus;
-    int64_t answer_base_us;
-    int answer_err;
-
-    struct bus *bus;
-    struct ear *ear; /* NULL: nobody here can ask an encoder */
-    struct timeline timeline;
-    struct timeline_counts seen; /* as last counted in metrics */
-    struct slot slots[TIMELINE_SLOTS];
-    uint64_t frames, bytes, lost;
-    struct metric *m_frames, *m_bytes, *m_lost, *m_refused;
-    struct metric *m_clamped, *m_rebased, *m_resynced, *m_early;
-};
+    RETURNING_US = 100000
+}; /* a base later than this: someone was here
+       before */
 
 static void make_metrics(struct publisher *p)
 {
@@ -83,6 +31,11 @@ static void make_metrics(struct publisher *p)
                                 "Frames that could not be handed on.", labels);
     p->m_refused = metrics_counter(m, "lectern_ingest_refused_total",
                                    "Publishers refused.", labels);
+    p->m_limited = metrics_counter(m, "lectern_ingest_limited_total",
+                                   "Publishers over a limit.", labels);
+    p->m_starving =
+        metrics_counter(m, "lectern_ingest_starving_total",
+                        "Publishers that were silent for 10 s.", labels);
     p->m_clamped = metrics_counter(m, repairs, help, "kind=\"clamped\"");
     p->m_rebased = metrics_counter(m, repairs, help, "kind=\"rebased\"");
     p->m_resynced = metrics_counter(m, repairs, help, "kind=\"resynced\"");
@@ -162,10 +115,72 @@ static void on_wish(uint8_t track_id, void *arg)
     p->events.on_key_wanted(slot, p->events.arg);
 }
 
+static void say_starving(struct publisher *p, bool starving)
+{
+    if (p->door.on_starving) p->door.on_starving(p, starving, p->door.arg);
+}
+
 static void leave_bus(struct publisher *p)
 {
+    if (p->bus) timer_cancel(&p->clock);
+    if (p->life.starving) say_starving(p, false);
+    p->life.starving = false;
     ear_close(&p->ear);
     bus_unref(&p->bus);
+}
+
+/* LIVE → KICKED; its session may close it from within. */
+static void lose_place(struct publisher *p, const char *reason)
+{
+    atomic_store(&p->ousted, true);
+    p->state = KICKED;
+    leave_bus(p);
+    p->events.on_kicked(reason, p->events.arg);
+}
+
+static void on_clock(void *arg)
+{
+    struct publisher *p = arg;
+    int64_t next;
+
+    switch (life_tick(&p->life, loop_now(p->loop), &next)) {
+    case LIFE_IS_OVER: lose_place(p, "no media for 30 s"); return;
+    case LIFE_STARVES:
+        metric_add(p->m_starving, 1);
+        log_warn("ingest", "starving", log_s("channel", p->grant.channel),
+                 log_s("protocol", p->protocol), log_s("peer", p->peer),
+                 log_s("problem", "connected, but no media for 10 s"));
+        say_starving(p, true);
+        break;
+    case LIFE_GOES_ON: break;
+    }
+    timer_set(&p->clock, next);
+}
+
+void publisher_fed(struct publisher *p, size_t bytes)
+{
+    char why[REASON_MAX];
+
+    if (life_feed(&p->life, loop_now(p->loop), bytes)) {
+        log_info("ingest", "fed_again", log_s("channel", p->grant.channel),
+                 log_s("peer", p->peer));
+        say_starving(p, false);
+    }
+    if (!life_is_over_rate(&p->life, &p->door.limits)) return;
+    snprintf(why, sizeof why, "limits.source_kbps: more than %lld kbit/s",
+             (long long)(p->door.limits.bitrate_bps / 1000));
+    publisher_over_limit(p, "source_kbps", why);
+}
+
+void publisher_over_limit(struct publisher *p, const char *limit,
+                          const char *why)
+{
+    if (atomic_load(&p->ousted)) return;
+    metric_add(p->m_limited, 1);
+    log_warn("ingest", "over_limit", log_s("channel", p->grant.channel),
+             log_s("protocol", p->protocol), log_s("peer", p->peer),
+             log_s("limit", limit), log_s("reason", why));
+    publisher_kick(p, why);
 }
 
 static void on_kick(void *arg)
@@ -177,11 +192,7 @@ static void on_kick(void *arg)
         p->early = k;
         return;
     }
-    if (p->state == LIVE) {
-        p->state = KICKED;
-        leave_bus(p);
-        p->events.on_kicked(k->reason, p->events.arg);
-    }
+    if (p->state == LIVE) lose_place(p, k->reason);
     publisher_unref(&p);
     free(k);
 }
@@ -202,6 +213,9 @@ static void go_live(struct publisher *p)
     p->bus = p->answer_bus;
     p->answer_bus = NULL;
     timeline_init(&p->timeline, p->answer_base_us, returning);
+    life_init(&p->life, loop_now(p->loop));
+    timer_init(&p->clock, p->loop, on_clock, p);
+    timer_set(&p->clock, p->life.fed_at + LIFE_STARVING_US);
     p->state = LIVE;
     if (p->events.on_key_wanted &&
         ear_open(&p->ear, p->bus, p->loop, on_wish, p))
@@ -311,156 +325,6 @@ void publisher_kick(struct publisher *p, const char *reason)
     k->p = publisher_ref(p);
     snprintf(k->reason, sizeof k->reason, "%s", reason);
     send_kick(k);
-}
-
-/* --- media --- */
-
-static int announce(struct publisher *p, int slot, struct slice config)
-{
-    struct slot *s = &p->slots[slot];
-    struct track_info info = s->source.info;
-    struct track *made = NULL;
-    int err;
-
-    info.id = (uint8_t)(TRACK_SOURCE_FIRST + slot);
-    info.askable = info.kind == TRACK_VIDEO && p->events.on_key_wanted;
-    if (!info.language[0]) memcpy(info.language, "und", sizeof "und");
-    err = track_create(&made, &info, config);
-    if (!err) err = bus_post_track(p->bus, made);
-    if (err) {
-        track_unref(&made);
-        return err;
-    }
-    track_unref(&s->track);
-    s->track = made;
-    s->announced_at = loop_now(p->loop);
-    log_info(
-        "ingest", "track", log_s("channel", p->grant.channel),
-        log_s("codec", codec_name(info.codec)), log_i("width", info.width),
-        log_i("height", info.height),
-        log_f("fps", info.fps_den ? (double)info.fps_num / info.fps_den : 0),
-        log_i("sample_rate", info.sample_rate),
-        log_i("channels", info.channels));
-    return 0;
-}
-
-int publisher_track(struct publisher *p, int slot,
-                    const struct track_info *info, struct slice config)
-{
-    struct source source;
-    int err;
-
-    if (p->state != LIVE) return ERR_ORDER;
-    if (slot < 0 || slot >= TIMELINE_SLOTS) return ERR_RANGE;
-    err = source_init(&source, info, config);
-    if (err) return err;
-    struct source before = p->slots[slot].source;
-    p->slots[slot].source = source;
-    err = announce(p, slot, config);
-    if (err) {
-        p->slots[slot].source = before;
-        return err;
-    }
-    if (info->kind == TRACK_VIDEO) {
-        timeline_video(&p->timeline, slot, source.info.fps_num,
-                       source.info.fps_den);
-        p->slots[slot].need_key = true;
-    } else {
-        timeline_audio(&p->timeline, slot, source.info.timescale);
-    }
-    return 0;
-}
-
-static void count_repairs(struct publisher *p)
-{
-    const struct timeline_counts *now = &p->timeline.counts, *was = &p->seen;
-
-    if (!memcmp(now, was, sizeof *now)) return;
-    if (now->rebased != was->rebased)
-        log_warn("ingest", "clock_jump", log_s("channel", p->grant.channel),
-                 log_s("peer", p->peer));
-    metric_add(p->m_clamped, (int64_t)(now->clamped - was->clamped));
-    metric_add(p->m_rebased, (int64_t)(now->rebased - was->rebased));
-    metric_add(p->m_resynced, (int64_t)(now->resynced - was->resynced));
-    metric_add(p->m_early, (int64_t)(now->early - was->early));
-    p->seen = *now;
-}
-
-/* The rate that was announced turned out to be another, or none was: say so
- * before a keyframe, and not often. */
-static void correct_cadence(struct publisher *p, int slot)
-{
-    struct slot *s = &p->slots[slot];
-    const struct cadence *c = &p->timeline.tracks[slot].cadence;
-    struct track_info *info = &s->source.info;
-
-    if (info->kind != TRACK_VIDEO || !c->locked) return;
-    if ((uint64_t)c->num * info->fps_den == (uint64_t)info->fps_num * c->den &&
-        info->fps_den)
-        return;
-    if (loop_now(p->loop) - s->announced_at < RECADENCE_US) return;
-    info->fps_num = c->num;
-    info->fps_den = c->den;
-    announce(p, slot, track_config(s->track));
-}
-
-static int hand_on(struct publisher *p, const struct publisher_frame *f,
-                   const struct timeline_out *at)
-{
-    struct frame made = {.track_id = (uint8_t)(TRACK_SOURCE_FIRST + f->slot),
-                         .dts = at->dts,
-                         .pts = at->pts,
-                         .duration = at->duration,
-                         .captured_at = loop_now(p->loop),
-                         .payload = slice_ref(f->payload)};
-    struct frame *frame;
-    int err;
-
-    if (f->key) made.flags |= FRAME_KEY;
-    if (at->discontinuity) made.flags |= FRAME_DISCONTINUITY;
-    err = frame_create(&frame, &made);
-    if (!err) {
-        err = bus_post_frame(p->bus, frame);
-        frame_unref(&frame);
-    }
-    return err;
-}
-
-int publisher_frame(struct publisher *p, const struct publisher_frame *f)
-{
-    struct timeline_in in = {f->slot, f->dts_us, f->pts_us, 0, 0};
-    struct timeline_out at;
-    struct slot *s;
-    int err;
-
-    if (p->state != LIVE || atomic_load(&p->ousted)) return ERR_ORDER;
-    if (f->slot < 0 || f->slot >= TIMELINE_SLOTS) return ERR_RANGE;
-    s = &p->slots[f->slot];
-    if (!s->track) return ERR_ORDER;
-    if (s->need_key && !f->key) return 0;
-    in.arrived_at = loop_now(p->loop);
-    in.samples = source_samples(&s->source, f->payload);
-    if (f->key) correct_cadence(p, f->slot);
-    err = timeline_place(&p->timeline, &in, &at);
-    count_repairs(p);
-    if (err) {
-        /* without this frame the ones behind it are of no use */
-        if (track_info(s->track)->kind == TRACK_VIDEO) s->need_key = true;
-        return 0;
-    }
-    s->need_key = false;
-    err = hand_on(p, f, &at);
-    if (err) {
-        p->lost++;
-        metric_add(p->m_lost, 1);
-        if (track_info(s->track)->kind == TRACK_VIDEO) s->need_key = true;
-        return err;
-    }
-    p->frames++;
-    p->bytes += f->payload.len;
-    metric_add(p->m_frames, 1);
-    metric_add(p->m_bytes, (int64_t)f->payload.len);
-    return 0;
 }
 
 /* --- questions --- */

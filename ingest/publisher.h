@@ -15,6 +15,7 @@
 #include "core/base/buf.h"
 #include "core/media/bus.h"
 #include "core/media/track.h"
+#include "ingest/life.h"
 
 struct loop;
 struct metrics;
@@ -49,7 +50,11 @@ struct ingest_door {
      * p's loop, once for each attach that was answered with attached. */
     void (*detach)(struct publisher *p, void *arg);
     void *arg;
-    struct metrics *metrics; /* may be NULL */
+    struct metrics *metrics;   /* may be NULL */
+    struct life_limits limits; /* who is over one is kicked, which says so */
+    /* May be NULL. p is connected but gives nothing (see ingest/life.h), or
+     * does again, or leaves. On p's loop, between attached and detach. */
+    void (*on_starving)(struct publisher *p, bool starving, void *arg);
 };
 
 struct publisher_events {
@@ -57,7 +62,8 @@ struct publisher_events {
     /* err: ERR_DENIED (key), ERR_BUSY (takeover guard), ERR_LIMIT …; the
      * publisher is closed. */
     void (*on_refused)(int err, void *arg);
-    /* Another publisher took over, or the operator stopped this one. */
+    /* Another publisher took over, the operator stopped this one, it fell
+     * silent, or is over a limit. */
     void (*on_kicked)(const char *reason, void *arg);
     void *arg;
     /* May be NULL. Somebody needs a keyframe of this slot's track soon: for a
@@ -82,7 +88,8 @@ void publisher_close(struct publisher **p, const char *reason);
  * A second call for a slot with another config replaces the track.
  * info: kind, codec, and what the protocol knows; size, rate and cadence are
  * corrected from config (SPS, AudioSpecificConfig). 0, ERR_RANGE, ERR_SYNTAX
- * (config), ERR_UNSUPPORTED (codec), ERR_NOMEM. */
+ * (config), ERR_UNSUPPORTED (codec), ERR_LIMIT (size: on_kicked follows),
+ * ERR_NOMEM. */
 int publisher_track(struct publisher *p, int slot,
                     const struct track_info *info, struct slice config);
 
@@ -92,7 +99,8 @@ struct publisher_frame {
     int64_t dts_us, pts_us; /* the source's own clock, unwrapped, any origin */
     struct slice payload;   /* shared; framing as core/media/track.h says */
 };
-/* 0, ERR_ORDER (no track), ERR_NOMEM. Repairs are counted, not errors. */
+/* 0, ERR_ORDER (no track), ERR_LIMIT (bitrate: on_kicked follows), ERR_NOMEM.
+ * Repairs are counted, not errors. */
 int publisher_frame(struct publisher *p, const struct publisher_frame *f);
 
 /* For the door's side. Any thread. */

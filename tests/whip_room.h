@@ -125,8 +125,8 @@ static inline void on_wake(void *arg)
 
 static inline int room_open(void **state)
 {
-    static const struct ingest_door door = {authorise, attach, detach, NULL,
-                                            NULL};
+    static const struct ingest_door door = {
+        .authorise = authorise, .attach = attach, .detach = detach};
     struct server_conf server = {.listen = "127.0.0.1:0"};
     struct bus_conf bus = {.channel = "demo",
                            .window_us = 12000000,

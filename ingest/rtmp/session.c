@@ -288,9 +288,6 @@ int rtmp_session_pull(struct rtmp_session *s, struct slice *out)
 
 static int64_t deadline(const struct rtmp_session *s, const char **why)
 {
-    int64_t stall = s->last_byte_at + STALL_US;
-    int64_t message = s->last_message_at + MESSAGE_US;
-
     switch (s->state) {
     case RTMP_HANDSHAKE:
         *why = "handshake timed out";
@@ -300,7 +297,7 @@ static int64_t deadline(const struct rtmp_session *s, const char **why)
     case RTMP_ASKED:
         *why = "no answer to publish in time";
         return s->since + PUBLISH_US;
-    case RTMP_LIVE: *why = "no data"; return stall < message ? stall : message;
+    case RTMP_LIVE: *why = "no data"; return s->last_message_at + MESSAGE_US;
     default: *why = "closing"; return s->since + CLOSING_US;
     }
 }

@@ -29,8 +29,8 @@ enum {
 enum {
     HANDSHAKE_US = 5000000,
     PUBLISH_US = 10000000,
-    STALL_US = 10000000,   /* no byte at all */
-    MESSAGE_US = 30000000, /* no whole message */
+    /* Silence is the publisher's to judge (ingest/life.h); this is behind. */
+    MESSAGE_US = 40000000, /* no whole message */
     CLOSING_US = 2000000,
     PING_US = 10000000,
 };

@@ -126,7 +126,8 @@ static void on_end(void *arg)
 int main(int argc, char **argv)
 {
     struct world w = {.key = argc > 3 ? argv[3] : "demo-key"};
-    struct ingest_door door = {authorise, attach, detach, &w, NULL};
+    struct ingest_door door = {
+        .authorise = authorise, .attach = attach, .detach = detach, .arg = &w};
     struct rtmp_server_conf conf = {.door = &door};
     struct bus_conf bus = {.channel = "demo",
                            .window_us = 12000000,

@@ -100,6 +100,11 @@ export class Publisher {
         this.#camera.kill("SIGSTOP");
     }
 
+    /** Connected and silent: no sound either. */
+    suspend() {
+        this.#ffmpeg.signal("SIGSTOP");
+    }
+
     thaw() {
         this.#camera.kill("SIGCONT");
         this.#ffmpeg.signal("SIGCONT");

@@ -88,7 +88,8 @@ static void on_wake(void *arg)
     }
 }
 
-static const struct ingest_door door = {authorise, attach, detach, NULL, NULL};
+static const struct ingest_door door = {
+    .authorise = authorise, .attach = attach, .detach = detach};
 static const struct publisher_events events = {on_ready, on_refused, on_kicked,
                                                NULL, NULL};
 
@@ -343,6 +344,39 @@ out:
     end();
 }
 
+static void test_who_is_over_a_limit_is_sent_away(void **state)
+{
+    struct ingest_door narrow = door;
+    struct publisher *p = NULL;
+
+    (void)state;
+    if (!begin()) goto out;
+    w.answer_now = true;
+    narrow.limits.pixels = 100;
+    if (publisher_create(&p, &narrow, w.loop, "rtmp", "x", &events)) goto out;
+    publisher_open(p, "demo-key");
+    if (give_video(p) != ERR_LIMIT) goto out; /* memory */
+    assert_int_equal(w.kicked, 0);
+    assert_int_equal(give_video(p), ERR_LIMIT);
+    loop_run_once(w.loop);
+    if (!w.kicked) goto out; /* memory */
+    assert_int_equal(w.kicked, 1);
+    assert_non_null(strstr(w.reason, "limits.source_pixels: "));
+    publisher_close(&p, w.reason);
+
+    narrow.limits = (struct life_limits){.bitrate_bps = 8};
+    if (publisher_create(&p, &narrow, w.loop, "rtmp", "x", &events)) goto out;
+    publisher_open(p, "demo-key");
+    if (give_video(p)) goto out;
+    assert_int_equal(give_frame(p, 0, true), ERR_LIMIT);
+    loop_run_once(w.loop);
+    if (w.kicked == 1) goto out; /* memory */
+    assert_string_equal(w.reason, "limits.source_kbps: more than 0 kbit/s");
+out:
+    publisher_close(&p, "test");
+    end();
+}
+
 static void stop_both(void *arg)
 {
     (void)arg;
@@ -412,6 +446,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_kick_waits_for_the_answer),
     cmocka_unit_test(test_a_kick_that_no_answer_follows),
     cmocka_unit_test(test_wishes_reach_who_can_ask),
+    cmocka_unit_test(test_who_is_over_a_limit_is_sent_away),
     cmocka_unit_test(test_answer_from_another_thread),
     cmocka_unit_test(test_bad_tracks),
 };

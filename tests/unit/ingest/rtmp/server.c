@@ -64,8 +64,8 @@ static void on_wake(void *arg)
 
 static bool begin_over(struct tls_server *tls, bool sniffs, int connections)
 {
-    static const struct ingest_door door = {authorise, attach, detach, NULL,
-                                            NULL};
+    static const struct ingest_door door = {
+        .authorise = authorise, .attach = attach, .detach = detach};
     struct bus_conf bus = {.channel = "demo",
                            .window_us = 12000000,
                            .max_entries = 1024,
@@ -335,8 +335,8 @@ static void test_tls_on_the_plain_port(void **state)
 
 static void test_address_in_use_and_nonsense(void **state)
 {
-    static const struct ingest_door door = {authorise, attach, detach, NULL,
-                                            NULL};
+    static const struct ingest_door door = {
+        .authorise = authorise, .attach = attach, .detach = detach};
     struct rtmp_server_conf conf = {.door = &door, .listen = "not an address"};
     struct rtmp_server *s = NULL;
 

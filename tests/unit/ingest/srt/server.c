@@ -79,8 +79,8 @@ static void load_capture(void)
 
 static int open_world(int connections)
 {
-    static const struct ingest_door door = {authorise, attach, detach, NULL,
-                                            NULL};
+    static const struct ingest_door door = {
+        .authorise = authorise, .attach = attach, .detach = detach};
     struct bus_conf bus = {.channel = "demo",
                            .window_us = 12000000,
                            .max_entries = 1024,
