@@ -27,23 +27,6 @@ export function stereo(sdp) {
 }
 
 /**
- * Lets a browser begin at a rate that shows letters, instead of feeling its
- * way up from 300 kbit/s for ten seconds (a word that Chromium knows, and
- * others step over).
- * @param {string} sdp the answer to a publisher
- * @param {number} kbps
- */
-export function startRate(sdp, kbps) {
-    const all = lines(sdp);
-    const h264 = new Set(all
-        .map((line) => line.match(/^a=rtpmap:(\d+) H264\//i)?.[1])
-        .filter(Boolean));
-    return text(all.map((line) =>
-        (h264.has(line.match(/^a=fmtp:(\d+) /)?.[1])
-            ? `${line};x-google-start-bitrate=${kbps}` : line)));
-}
-
-/**
  * What a restart tells the server: the new credentials, in the shape of
  * RFC 8840 §9 (application/trickle-ice-sdpfrag).
  * @param {string} sdp our offer with new credentials

@@ -9,7 +9,6 @@
  * A lost path gets an ICE restart (PATCH) at once; where that does not bring it
  * back, a new session is made: the server lets the same key take over, within
  * one stream. Source: RFC 9725 §4. */
-import { startRate } from "./sdp.js";
 import { passes, pause } from "./trouble.js";
 import { Refusal, Resource, newPeer, only, pathOf } from "./webrtc.js";
 
@@ -17,9 +16,6 @@ import { Refusal, Resource, newPeer, only, pathOf } from "./webrtc.js";
 const RESTART = 4000;
 /** A new session has so long to connect, ms. */
 const CONNECT = 10000;
-
-/** Of a picture that letters can be read in; feedback corrects it at once. */
-const START_KBPS = 1200;
 
 /** Of a camera; a screen needs sharp letters, not smooth motion. */
 const CAMERA = { bps: 2_500_000, fps: 30, keep: "balanced", hint: "motion" };
@@ -171,7 +167,7 @@ export class Whip extends EventTarget {
             this.#resource = resource;
             await pc.setRemoteDescription({
                 type: "answer",
-                sdp: startRate(resource.answer, START_KBPS),
+                sdp: resource.answer,
             });
             this.#watchTransport(pc);
             await prefer(pc, this.#what);

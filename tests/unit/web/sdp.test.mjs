@@ -1,7 +1,7 @@
 /* tests/unit/web/sdp.test.mjs — the lines that js/sdp.js reads and writes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fragmentOf, restarted, startRate, stereo } from "../../../web/js/sdp.js";
+import { fragmentOf, restarted, stereo } from "../../../web/js/sdp.js";
 
 const sdp = (...lines) => lines.map((line) => `${line}\r\n`).join("");
 
@@ -23,13 +23,6 @@ test("Opus is asked for in stereo, and nothing else is touched", () => {
 test("an offer without Opus stays as it is", () => {
     const plain = OFFER.replace("opus/48000/2", "PCMU/8000");
     assert.equal(stereo(plain), plain);
-});
-
-test("a publisher may begin at a rate", () => {
-    const asked = startRate(OFFER, 1200);
-    assert.match(asked,
-        /a=fmtp:96 packetization-mode=1;x-google-start-bitrate=1200\r\n/);
-    assert.equal(asked.replace(";x-google-start-bitrate=1200", ""), OFFER);
 });
 
 test("a restart names its credentials", () => {
