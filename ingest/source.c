@@ -4,8 +4,17 @@
 #include "core/media/aac.h"
 #include "core/media/h264.h"
 #include "core/media/h264_sps.h"
+#include "core/media/hevc.h"
 
 enum { OPUS_RATE = 48000, FPS_MIN = 1, FPS_MAX = 240 };
+
+/* The encoder's own word goes before metadata's, if it can be true. */
+static void set_cadence(struct source *s, uint32_t num, uint32_t den)
+{
+    if (!den || num / den < FPS_MIN || num / den > FPS_MAX) return;
+    s->info.fps_num = num;
+    s->info.fps_den = den;
+}
 
 static int init_h264(struct source *s, struct slice config)
 {
@@ -17,12 +26,22 @@ static int init_h264(struct source *s, struct slice config)
     if (err) return err;
     s->info.timescale = VIDEO_TIMESCALE;
     h264_sps_display(&sps, &s->info.width, &s->info.height);
-    if (!sps.fps_den) return 0;
-    /* The encoder's own word goes before metadata's, if it can be true. */
-    uint32_t whole = sps.fps_num / sps.fps_den;
-    if (whole < FPS_MIN || whole > FPS_MAX) return 0;
-    s->info.fps_num = sps.fps_num;
-    s->info.fps_den = sps.fps_den;
+    set_cadence(s, sps.fps_num, sps.fps_den);
+    return 0;
+}
+
+static int init_hevc(struct source *s, struct slice config)
+{
+    struct hevc_params p;
+    struct hevc_sps sps;
+    int err = hevc_hvcc_parse(&p, config.data, config.len);
+
+    if (!err) err = hevc_sps_parse(&sps, p.sets[1][0].data, p.sets[1][0].len);
+    if (err) return err;
+    s->info.timescale = VIDEO_TIMESCALE;
+    s->info.width = sps.width;
+    s->info.height = sps.height;
+    set_cadence(s, sps.fps_num, sps.fps_den);
     return 0;
 }
 
@@ -46,6 +65,7 @@ int source_init(struct source *out, const struct track_info *info,
 
     switch (info->codec) {
     case CODEC_H264: err = init_h264(&s, config); break;
+    case CODEC_HEVC: err = init_hevc(&s, config); break;
     case CODEC_AAC: err = init_aac(&s, config); break;
     case CODEC_OPUS:
         s.info.timescale = s.info.sample_rate = OPUS_RATE;

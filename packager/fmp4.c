@@ -7,6 +7,7 @@
 #include "core/media/aac.h"
 #include "core/media/h264.h"
 #include "core/media/h264_sps.h"
+#include "core/media/hevc.h"
 
 /* moov is a few hundred bytes; avcC with 8 + 32 sets of 64 KiB cannot pass. */
 enum { INIT_BYTES_MAX = 256 * 1024 };
@@ -398,20 +399,6 @@ int fmp4_init(struct buf **out, const struct track *t)
 
 /* --- CODECS --------------------------------------------------------------- */
 
-/* hvc1.P.C.Ltt: ISO/IEC 14496-15 annex E.3, constraint bytes left out. */
-static int hevc_codec(char *out, const struct slice *c)
-{
-    uint32_t compat = 0;
-
-    if (c->len < 13) return ERR_SYNTAX;
-    for (int i = 0; i < 32; i++)
-        compat |= (uint32_t)(c->data[2 + i / 8] >> (7 - i % 8) & 1) << i;
-    snprintf(out, FMP4_CODEC_TEXT, "hvc1.%u.%X.%c%u.B0",
-             (unsigned)(c->data[1] & 0x1F), (unsigned)compat,
-             c->data[1] & 0x20 ? 'H' : 'L', c->data[12]);
-    return 0;
-}
-
 static int av1_codec(char *out, const struct slice *c)
 {
     if (c->len < 4) return ERR_SYNTAX;
@@ -433,7 +420,7 @@ int fmp4_codec(char out[FMP4_CODEC_TEXT], const struct track *t)
         snprintf(out, FMP4_CODEC_TEXT, "avc1.%02x%02x%02x", c.data[1],
                  c.data[2], c.data[3]);
         return 0;
-    case CODEC_HEVC: return hevc_codec(out, &c);
+    case CODEC_HEVC: return hevc_codec_text(out, c.data, c.len);
     case CODEC_AV1: return av1_codec(out, &c);
     case CODEC_AAC:
         if (aac_config_parse(&aac, c.data, c.len)) return ERR_SYNTAX;

@@ -15,7 +15,7 @@
 
 enum {
     FMP4_SAMPLES_MAX = 4096, /* in one chunk */
-    FMP4_CODEC_TEXT = 24,
+    FMP4_CODEC_TEXT = 48,
 };
 
 /* Gives ftyp + moov for t. 0, ERR_SYNTAX (config too short for its codec),

@@ -103,21 +103,27 @@ static void choose_video(struct ladder *l, const struct ladder_conf *conf,
     const struct track_info *v = &s->video;
     uint32_t side = short_side(v), lines = s->lines ? s->lines : side;
     bool sized = side >= SMALLEST_SIDE;
+    /* Not all players have what passes through: the size of the source is
+     * there in H.264, too. */
+    bool full = !conf->encode_top && v->codec != CODEC_H264;
     char name[TRACK_NAME_MAX];
 
     if (conf->type == CHANNEL_BASIC || !conf->encode_top) {
         snprintf(name, sizeof name, "%up", sized ? side : 0);
-        add_source(l, LADDER_TOP, sized && !s->lines ? name : "source", v);
+        add_source(
+            l, LADDER_TOP,
+            sized && !s->lines && v->codec == CODEC_H264 ? name : "source", v);
     } else if (sized) {
         lines = top_lines(lines);
         add_video(l, LADDER_TOP, lines, v);
     }
     if (conf->type == CHANNEL_BASIC || !sized) return;
     /* Of larger sources the 1080p rung is the best for real time. */
-    if (conf->realtime && !conf->encode_top && lines * 9 < table[0].lines * 10)
+    if (conf->realtime && !conf->encode_top && v->codec == CODEC_H264 &&
+        lines * 9 < table[0].lines * 10)
         add_video(l, LADDER_REALTIME, top_lines(lines), v);
     for (int i = 0; i < TABLE_SIZE; i++)
-        if (table[i].lines * 10 <= lines * 9)
+        if (table[i].lines * 10 <= lines * (full ? 10 : 9))
             add_video(l, table[i].id, table[i].lines, v);
 }
 

@@ -14,7 +14,10 @@
 #include "core/media/track.h"
 #include "transcode/transcode.h"
 
-enum { LADDER_RUNGS_MAX = 10 };
+enum {
+    LADDER_RUNGS_MAX = 10,
+    LADDER_LINES_MIN = 160, /* of a source that has an encoded rung at all */
+};
 
 /* A rung keeps its id and name for the life of the stream. */
 enum ladder_id {

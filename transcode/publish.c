@@ -12,7 +12,7 @@ static bool encodes_top(const struct transcode *t)
 {
     return t->conf.type == CHANNEL_STANDARD &&
            (t->boundary.mode == BOUNDARY_GRID ||
-            track_info(t->video)->codec != CODEC_H264);
+            !source_may_pass(track_info(t->video)));
 }
 
 /* A browser begins small and grows with what the network allows, and goes

@@ -5,6 +5,7 @@
 #include "core/media/aac.h"
 #include "core/media/h264.h"
 #include "core/media/h264_sps.h"
+#include "core/media/hevc.h"
 #include "transcode/transcode_priv.h"
 
 enum {
@@ -60,7 +61,7 @@ static void decided(struct transcode *t, const struct boundary_step *step)
     log_ladder(t);
     if (t->boundary.mode == BOUNDARY_GRID) {
         if (t->video && !t->audio_alone &&
-            track_info(t->video)->codec == CODEC_H264)
+            source_may_pass(track_info(t->video)))
             advise(t, "every rendition is encoded: more CPU, a later start");
         t->from_pts = step->mark.pts;
         publish_mark(t, &step->mark);
@@ -227,6 +228,16 @@ static bool is_plain(const struct track *t)
            c.object_type == AAC_LC && !c.sbr && !c.ps && c.channels <= 2;
 }
 
+static bool hevc_may_reorder(struct slice config)
+{
+    struct hevc_params p;
+    struct hevc_sps sps;
+
+    return !hevc_hvcc_parse(&p, config.data, config.len) &&
+           !hevc_sps_parse(&sps, p.sets[1][0].data, p.sets[1][0].len) &&
+           sps.reorder_frames > 0;
+}
+
 /* May its pictures come in another order than they are shown? */
 static bool may_reorder(const struct track *t)
 {
@@ -234,6 +245,7 @@ static bool may_reorder(const struct track *t)
     struct h264_params p;
     struct h264_sps sps;
 
+    if (track_info(t)->codec == CODEC_HEVC) return hevc_may_reorder(config);
     return track_info(t)->codec == CODEC_H264 &&
            !h264_avcc_parse(&p, config.data, config.len) && p.sps_count &&
            !h264_sps_parse(&sps, p.sps[0].data, p.sps[0].len) &&
@@ -255,11 +267,19 @@ static bool is_same(const struct track *a, const struct track *b)
            !memcmp(old.data, new.data, old.len);
 }
 
+bool source_may_pass(const struct track_info *info)
+{
+    uint32_t side = info->width < info->height ? info->width : info->height;
+
+    if (info->codec == CODEC_HEVC) return side >= LADDER_LINES_MIN;
+    return info->codec == CODEC_H264;
+}
+
 static void take_video(struct transcode *t, struct track *track)
 {
     const struct track_info *info = track_info(track);
     struct boundary_source s = {info->fps_num, info->fps_den,
-                                info->codec != CODEC_H264, info->askable};
+                                !source_may_pass(info), info->askable};
 
     boundary_source(&t->boundary, &s);
     if (!t->planned) pending_release(&t->source);

@@ -67,6 +67,9 @@ void source_track(struct transcode *t, struct track *track);
 void source_frame(struct transcode *t, struct frame *f);
 /* What follows does not continue what came before. */
 void source_break(struct transcode *t);
+/* Can its bytes be a rendition, with others beside it for players that do not
+ * have its codec? */
+bool source_may_pass(const struct track_info *info);
 /* A publisher is there again. */
 void source_back(struct transcode *t);
 

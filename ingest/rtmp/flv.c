@@ -23,6 +23,7 @@ enum {
     MULTITRACK_ONE = 0,
     MULTITRACK_MANY_CODECS = 2,
     FOURCC_AVC1 = 0x61766331,
+    FOURCC_HVC1 = 0x68766331,
     FOURCC_MP4A = 0x6d703461,
     FOURCC_OPUS = 0x4f707573,
 };
@@ -89,6 +90,7 @@ static void set_codec(struct flv_tag *t, uint32_t fourcc, bool video)
         t->name[i] = c > ' ' && c < 127 ? (char)c : '?';
     }
     if (video && fourcc == FOURCC_AVC1) t->codec = CODEC_H264;
+    if (video && fourcc == FOURCC_HVC1) t->codec = CODEC_HEVC;
     if (!video && fourcc == FOURCC_MP4A) t->codec = CODEC_AAC;
     if (!video && fourcc == FOURCC_OPUS) t->codec = CODEC_OPUS;
 }
@@ -143,7 +145,8 @@ static bool open_enhanced(struct flv_reader *r, uint8_t first)
 static void read_composition(struct flv_tag *t, struct reader *body,
                              uint8_t packet)
 {
-    if (t->codec == CODEC_H264 && packet == PACKET_FRAME)
+    if ((t->codec == CODEC_H264 || t->codec == CODEC_HEVC) &&
+        packet == PACKET_FRAME)
         t->cts_ms = take_si24(body);
 }
 

@@ -5,6 +5,7 @@
 #define INGEST_RTMP_SESSION_PRIV_H
 #include "core/base/buf.h"
 #include "ingest/avc.h"
+#include "ingest/hevc.h"
 #include "ingest/rtmp/amf.h"
 #include "ingest/rtmp/chunk.h"
 #include "ingest/rtmp/flv.h"
@@ -59,6 +60,7 @@ struct rtmp_track {
     enum codec codec;
     uint8_t number;
     struct avc_source avc;
+    struct hevc_source hevc;
     struct buf *config; /* audio: as announced; NULL while unknown */
 };
 

@@ -97,6 +97,7 @@ static void put_enhanced(struct builder *b)
     amf_write_key(b, "videoFourCcInfoMap");
     amf_write_object(b);
     put_number(b, "avc1", FOURCC_DECODE | FOURCC_FORWARD);
+    put_number(b, "hvc1", FOURCC_DECODE | FOURCC_FORWARD);
     amf_write_end(b);
     amf_write_key(b, "audioFourCcInfoMap");
     amf_write_object(b);

@@ -10,6 +10,8 @@ static void forget(struct rtmp_track *k)
 {
     avc_source_release(&k->avc);
     k->avc.framing = 4;
+    hevc_source_release(&k->hevc);
+    k->hevc.framing = 4;
     buf_unref(&k->config);
     k->sent = false;
 }
@@ -106,19 +108,23 @@ static void announce_video(struct rtmp_session *s, struct rtmp_track *k)
 
     /* of the first track: the others say nothing of theirs */
     if (!k->number) set_cadence(&info, s->fps_hint);
-    announce(s, k, &info, k->avc.config);
+    announce(s, k, &info,
+             k->codec == CODEC_HEVC ? k->hevc.config : k->avc.config);
 }
 
 /* --- configs --- */
 
-static int on_avc(struct rtmp_session *s, struct rtmp_track *k,
-                  const struct flv_tag *t)
+/* H.264 and H.265 */
+static int on_picture_config(struct rtmp_session *s, struct rtmp_track *k,
+                             const struct flv_tag *t)
 {
     bool changed = false;
-    int err = avc_source_config(&k->avc, t->data, t->len, &changed);
+    int err = t->codec == CODEC_HEVC
+                  ? hevc_source_config(&k->hevc, t->data, t->len, &changed)
+                  : avc_source_config(&k->avc, t->data, t->len, &changed);
 
     if (err == ERR_NOMEM) return err;
-    /* An avcC without sets is a promise of sets in band. */
+    /* A record without sets is a promise of sets in band. */
     if (err) return err == ERR_NOTFOUND ? 0 : rtmp_session_drop(s);
     if (changed || !k->sent) announce_video(s, k);
     return 0;
@@ -177,7 +183,8 @@ int rtmp_track_config(struct rtmp_session *s, struct rtmp_track *k,
 {
     set_codec(k, t->codec);
     switch (t->codec) {
-    case CODEC_H264: return on_avc(s, k, t);
+    case CODEC_H264:
+    case CODEC_HEVC: return on_picture_config(s, k, t);
     case CODEC_AAC: return on_aac(s, k, t);
     case CODEC_OPUS: return on_opus(s, k, t);
     default: return 0;
@@ -203,7 +210,9 @@ static int on_video(struct rtmp_session *s, struct rtmp_track *k,
 {
     struct slice in = {body.owner, t->data, t->len};
     struct avc_unit unit;
-    int err = avc_source_unit(&k->avc, in, t->key, &unit);
+    int err = t->codec == CODEC_HEVC
+                  ? hevc_source_unit(&k->hevc, in, &unit)
+                  : avc_source_unit(&k->avc, in, t->key, &unit);
 
     if (err == ERR_NOMEM) return err;
     if (err) return rtmp_session_drop(s);

@@ -343,7 +343,45 @@ static void test_truncated_handshakes_time_out(void **state)
     }
 }
 
+/* Recorded messages (type, ms, length, body) of an encoder that sends HEVC with
+ * B-frames and Opus. */
+static void test_hevc_and_opus(void **state)
+{
+    static uint8_t bytes[1 << 14];
+    FILE *f = fopen("tests/data/rtmp/hevc-opus.messages", "rb");
+    int messages = 0;
+
+    (void)state;
+    assert_non_null(f);
+    struct reader in = reader_of(bytes, fread(bytes, 1, sizeof bytes, f));
+    fclose(f);
+    assert_int_equal(recorder_init(&r, true), 0);
+    builder_init(&b, 1 << 16);
+    put_to_publish(&b, "live", "demo-key");
+    while (reader_left(&in)) {
+        uint8_t type = reader_u8(&in);
+        uint32_t at = reader_u32(&in), len = reader_u32(&in);
+        const uint8_t *body = reader_take(&in, len);
+        assert_non_null(body);
+        put_message(&b, RTMP_CHUNK_SIZE_DEFAULT, type == 9 ? 6 : 4,
+                    (enum rtmp_type)type, at, 1, body, len);
+        messages++;
+    }
+    assert_int_equal(recorder_take(&r, &b, 0), 0);
+    assert_int_equal(messages, 2 + 60 + 100);
+    assert_int_equal(r.tracks, 2);
+    assert_int_equal(r.info[RTMP_SLOT_VIDEO].codec, CODEC_HEVC);
+    assert_int_equal(r.info[RTMP_SLOT_AUDIO].codec, CODEC_OPUS);
+    assert_int_equal(r.info[RTMP_SLOT_AUDIO].channels, 1);
+    assert_int_equal(r.frames[RTMP_SLOT_VIDEO], 60);
+    assert_int_equal(r.frames[RTMP_SLOT_AUDIO], 100);
+    assert_int_equal(r.keys, 1);
+    assert_int_equal(rtmp_session_counts(r.session)->dropped, 0);
+    recorder_release(&r);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_hevc_and_opus),
     cmocka_unit_test(test_captures_of_real_encoders),
     cmocka_unit_test(test_any_cut_of_a_capture),
     cmocka_unit_test(test_damaged_captures),

@@ -40,10 +40,11 @@ export class RawRtmp {
 }
 
 /** A type 0 chunk: header and as much of the body as fits one chunk. */
-export function chunk(csid, type, body, { length, stream = 0 } = {}) {
+export function chunk(csid, type, body,
+    { length, stream = 0, at = 0 } = {}) {
     const n = length ?? body.length;
     return Buffer.concat([
-        Buffer.from([csid, 0, 0, 0, n >> 16 & 255, n >> 8 & 255, n & 255, type,
+        Buffer.from([csid, at >> 16 & 255, at >> 8 & 255, at & 255, n >> 16 & 255, n >> 8 & 255, n & 255, type,
             stream & 255, stream >> 8 & 255, 0, 0]),
         Buffer.from(body)]);
 }
@@ -77,4 +78,58 @@ export function publishCommands(key) {
         chunk(4, 20, [...amf.string("publish"), ...amf.number(3), 5,
             ...amf.string(key), ...amf.string("live")], { stream: 1 }),
     ]);
+}
+
+/**
+ * An encoder of enhanced RTMP: sends messages that were recorded as
+ * [type 8][ms 32][length 32][body], again and again, when they are due.
+ */
+export class EnhancedPublisher {
+    #raw;
+    #timer;
+
+    /** @param {number} port @param {Buffer} bytes @param {number} span ms */
+    static async open(port, key, bytes, span) {
+        const it = new EnhancedPublisher();
+        it.#raw = await RawRtmp.open(port);
+        await it.#raw.shakeHands();
+        it.#raw.send(connectCommand(), chunk(2, 1, [0, 1, 0, 0]),
+            publishCommands(key));
+        it.#play([...recorded(bytes)], span);
+        return it;
+    }
+
+    get closed() {
+        return this.#raw.closed;
+    }
+
+    #play(messages, span) {
+        const began = performance.now();
+        let next = 0;
+        this.#timer = setInterval(() => {
+            const now = performance.now() - began;
+            for (;;) {
+                const { type, at, body } = messages[next % messages.length];
+                const due = at + Math.floor(next / messages.length) * span;
+                if (due > now) return;
+                this.#raw.send(chunk(type === 9 ? 6 : 4, type, body,
+                    { stream: 1, at: due }));
+                next++;
+            }
+        }, 5);
+    }
+
+    end() {
+        clearInterval(this.#timer);
+        this.#raw.end();
+    }
+}
+
+function* recorded(bytes) {
+    for (let i = 0; i < bytes.length;) {
+        const length = bytes.readUInt32BE(i + 5);
+        yield { type: bytes[i], at: bytes.readUInt32BE(i + 1),
+            body: bytes.subarray(i + 9, i + 9 + length) };
+        i += 9 + length;
+    }
 }

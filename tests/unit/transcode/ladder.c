@@ -221,7 +221,27 @@ static void test_the_dearest_goes_first_and_one_stays(void **state)
     assert_null(ladder_dearest(&l)); /* 160p is all there is to watch */
 }
 
+/* What passes through is not for all players: its size is there twice. */
+static void test_hevc_stands_beside_a_whole_ladder(void **state)
+{
+    struct ladder_source s = source(1920, 1080, 30);
+
+    (void)state;
+    s.video.codec = CODEC_HEVC;
+    assert_string_equal(choose(CHANNEL_STANDARD, false, s),
+                        "source:1920x1080@30* 1080p:1920x1080@30 "
+                        "720p:1280x720@30 480p:854x480@30 360p:640x360@30 "
+                        "160p:284x160@30 audio*");
+    assert_string_equal(choose(CHANNEL_BASIC, false, s),
+                        "source:1920x1080@30* audio*");
+    s = source(320, 180, 30);
+    s.video.codec = CODEC_HEVC;
+    assert_string_equal(choose(CHANNEL_STANDARD, false, s),
+                        "source:320x180@30* 160p:284x160@30 audio*");
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_hevc_stands_beside_a_whole_ladder),
     cmocka_unit_test(test_standard_ladders),
     cmocka_unit_test(test_portrait_keeps_its_shape),
     cmocka_unit_test(test_basic_is_the_source),

@@ -97,6 +97,21 @@ static void test_enhanced_video(void **state)
     assert_int_equal(VIDEO("\x90hv"), ERR_SYNTAX);
 }
 
+static void test_hevc(void **state)
+{
+    (void)state;
+    assert_int_equal(VIDEO("\x90hvc1zz"), 0);
+    assert_int_equal(t.kind, FLV_CONFIG);
+    assert_int_equal(t.codec, CODEC_HEVC);
+    assert_int_equal(VIDEO("\xa1hvc1\x00\x00\x21zz"), 0);
+    assert_int_equal(t.kind, FLV_FRAME);
+    assert_int_equal(t.cts_ms, 33);
+    assert_int_equal(t.len, 2);
+    assert_int_equal(VIDEO("\x93hvc1zz"), 0);
+    assert_int_equal(t.cts_ms, 0);
+    assert_int_equal(t.len, 2);
+}
+
 static void test_enhanced_audio(void **state)
 {
     (void)state;
@@ -143,9 +158,9 @@ static void test_unknown_forms_are_skipped(void **state)
 static void test_other_codecs_are_named(void **state)
 {
     (void)state;
-    assert_int_equal(VIDEO("\x90hvc1zz"), 0);
+    assert_int_equal(VIDEO("\x90vvc1zz"), 0);
     assert_int_equal(t.kind, FLV_UNSUPPORTED);
-    assert_string_equal(t.name, "hvc1");
+    assert_string_equal(t.name, "vvc1");
     assert_int_equal(AUDIO("\x90"
                            "fLaC"),
                      0);
@@ -189,7 +204,7 @@ static void test_multitrack(void **state)
                                "avc1\x00\x00\x00\x02yy\x01\x00\x00"
                                "\x01z";
     static const char codecs[] = "\x96\x23"
-                                 "avc1\x00\x00\x00\x02yyhvc1\x01"
+                                 "avc1\x00\x00\x00\x02yyvvc1\x01"
                                  "\x00\x00\x01z";
     struct flv_reader r;
 
@@ -211,7 +226,7 @@ static void test_multitrack(void **state)
     assert_int_equal(t.kind, FLV_FRAME);
     assert_int_equal(flv_next(&r, &t), 0);
     assert_int_equal(t.kind, FLV_UNSUPPORTED);
-    assert_string_equal(t.name, "hvc1");
+    assert_string_equal(t.name, "vvc1");
     assert_int_equal(flv_next(&r, &t), ERR_AGAIN);
     for (size_t cut = 1; cut < sizeof codecs - 1; cut++) {
         int err = 0;
@@ -241,6 +256,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_legacy_video),
     cmocka_unit_test(test_legacy_audio),
     cmocka_unit_test(test_enhanced_video),
+    cmocka_unit_test(test_hevc),
     cmocka_unit_test(test_enhanced_audio),
     cmocka_unit_test(test_other_codecs_are_named),
     cmocka_unit_test(test_unknown_forms_are_skipped),

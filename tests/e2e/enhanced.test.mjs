@@ -1,0 +1,74 @@
+/* tests/e2e/enhanced.test.mjs — an encoder that sends HEVC and Opus by
+ * enhanced RTMP: what passes through, and what is made for everyone else.
+ * tests/data/rtmp/hevc-opus.messages: x265 with two B-frames, 320x180, one
+ * keyframe in 2 s, and libopus, 20 ms. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { EnhancedPublisher } from "./lib/rtmp.mjs";
+import { KEY, Lectern } from "./lib/server.mjs";
+
+const run = promisify(execFile);
+let server, encoder;
+
+before(async () => {
+    server = await Lectern.start();
+    encoder = await EnhancedPublisher.open(server.rtmpPort, KEY,
+        await readFile("tests/data/rtmp/hevc-opus.messages"), 2000);
+});
+after(async () => {
+    encoder?.end();
+    const ended = await server?.stop();
+    assert.equal(ended?.code, 0, server.log.slice(-20).join("\n"));
+});
+
+/** What ffmpeg finds in 2 s of a playlist, decoded without an error. */
+async function decoded(url, what) {
+    const { stderr } = await run("ffmpeg", ["-hide_banner", "-nostdin",
+        "-xerror", "-i", url, "-map", `0:${what}:0`, "-t", "2", "-f", "null",
+        "-"], { timeout: 60000 });
+    return stderr;
+}
+
+let variants;
+
+test("HEVC is on top, H.264 below it, and CODECS says so", async () => {
+    await server.isLive();
+    const top = await (await fetch(server.playlist())).text();
+    const lines = top.split("\n");
+    variants = lines.flatMap((line, i) =>
+        line.startsWith("#EXT-X-STREAM-INF")
+            ? [{ codecs: line.match(/CODECS="([^"]*)"/)[1],
+                url: new URL(lines[i + 1], server.playlist()).href }] : []);
+    assert.deepEqual(variants.map((v) => v.codecs.split(".")[0]),
+        ["hvc1", "avc1"], top);
+    assert.equal(variants[0].codecs, "hvc1.1.6.L60.90,mp4a.40.2");
+    assert.match(top, /TYPE=AUDIO/);
+});
+
+test("the encoder's bytes pass through as hvc1", async () => {
+    const said = await decoded(variants[0].url, "v");
+    assert.match(said, /Video: hevc \(Main\) \(hvc1 .*320x180/);
+});
+
+test("the ladder decodes it and makes H.264", async () => {
+    const said = await decoded(variants[1].url, "v");
+    assert.match(said, /Video: h264 \(Main\) .*284x160/);
+});
+
+test("Opus becomes AAC for HLS", async () => {
+    const said = await decoded(server.playlist(), "a");
+    assert.match(said, /Audio: aac \(LC\).* 48000 Hz/);
+});
+
+test("nothing was repaired, dropped or refused", async () => {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    const value = (name) => Number(text.split("\n")
+        .find((line) => line.startsWith(`${name} `))?.split(" ")[1]);
+    assert.equal(value("lectern_rtmp_dropped_messages_total"), 0);
+    assert.equal(value("lectern_rtmp_unsupported_messages_total"), 0);
+    assert.equal(value("lectern_rtmp_skipped_messages_total"), 0);
+    assert.equal(encoder.closed, false);
+});
