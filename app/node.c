@@ -9,6 +9,7 @@
 #include "app/pipeline.h"
 #include "app/realtime.h"
 #include "app/settings.h"
+#include "app/vitals.h"
 #include "control/directory.h"
 #include "core/base/err.h"
 #include "core/loop/loop.h"
@@ -81,8 +82,24 @@ static void on_starving(struct publisher *p, bool starving, void *arg)
     pipeline_starving(p, starving, n->pipeline);
 }
 
+static void on_health(struct publisher *p, const struct health_figures *f,
+                      void *arg)
+{
+    struct node *n = arg;
+
+    pipeline_health(p, f, n->pipeline);
+}
+
 /* --- making -----------------------------------------------------------------
  */
+
+/* The pipeline comes before the loop runs. */
+static void on_vitals(struct exchange *x, void *arg)
+{
+    struct node *n = arg;
+
+    vitals_answer(x, n->conf.loop, n->directory, n->pipeline);
+}
 
 static int open_server(struct node *n, int which, const char *listen,
                        struct tls_server *tls, char why[256])
@@ -110,6 +127,11 @@ static int open_server(struct node *n, int which, const char *listen,
     }
     err = edge_serve(n->edge, n->servers[which]);
     if (!err) err = pages_route(n->pages, n->servers[which]);
+    struct server_route vitals = {.methods = HTTP_GET,
+                                  .path = "/api/channels/*",
+                                  .handler = on_vitals,
+                                  .arg = n};
+    if (!err) err = server_route(n->servers[which], &vitals);
     return err;
 }
 
@@ -149,7 +171,8 @@ static struct ingest_door make_door(struct node *n)
                                 .arg = n,
                                 .metrics = n->conf.metrics,
                                 .limits = door_limits(n->conf.settings),
-                                .on_starving = on_starving};
+                                .on_starving = on_starving,
+                                .on_health = on_health};
 }
 
 static int open_ingest(struct node *n, int which, const char *listen,

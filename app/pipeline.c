@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/door.h"
+#include "app/vitals.h"
 #include "control/directory.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
@@ -44,6 +45,7 @@ struct live {
     char channel[CHANNEL_NAME_MAX + 1];
     struct channel settings;
     struct publisher *publisher; /* NULL in grace */
+    struct vitals vitals;        /* the publisher's */
     struct timer grace;
     int64_t takeovers[TAKEOVERS_MAX];
     int64_t refuse_until;
@@ -250,6 +252,13 @@ static void announce_live(void *arg)
     note_free(n);
 }
 
+static void set_publisher(struct live *l, struct publisher *publisher)
+{
+    vitals_forget(&l->vitals, l->pipeline->conf.metrics);
+    publisher_unref(&l->publisher);
+    l->publisher = publisher ? publisher_ref(publisher) : NULL;
+}
+
 static void end_live(struct live *l, const char *reason)
 {
     struct pipeline *p = l->pipeline;
@@ -257,7 +266,7 @@ static void end_live(struct live *l, const char *reason)
     log_info("app", "stream_end", log_s("channel", l->channel),
              log_s("reason", reason));
     if (l->publisher) publisher_kick(l->publisher, reason);
-    publisher_unref(&l->publisher);
+    set_publisher(l, NULL);
     map_remove(&p->lives, l->channel);
     metric_set(p->streams, (double)p->lives.count);
     timer_cancel(&l->grace);
@@ -293,12 +302,6 @@ refuse:
     if (l) publisher_unref(&l->publisher);
     free(l);
     publisher_refused(publisher, ERR_NOMEM);
-}
-
-static void set_publisher(struct live *l, struct publisher *publisher)
-{
-    publisher_unref(&l->publisher);
-    l->publisher = publisher ? publisher_ref(publisher) : NULL;
 }
 
 /* False when takeovers come too thick: the newest is refused for a while. */
@@ -362,15 +365,21 @@ static void attach_at_home(void *arg)
     note_free(n);
 }
 
+static struct live *find_by_publisher(struct pipeline *p,
+                                      const struct publisher *publisher)
+{
+    struct live *l = map_get(&p->lives, publisher_grant(publisher)->channel);
+
+    return l && l->publisher == publisher ? l : NULL;
+}
+
 static void detach_at_home(void *arg)
 {
     struct note *n = arg;
     struct pipeline *p = n->pipeline;
-    size_t at = 0;
     struct live *l;
 
-    while ((l = map_next(&p->lives, &at, NULL)) != NULL)
-        if (l->publisher == n->publisher) break;
+    l = find_by_publisher(n->pipeline, n->publisher);
     note_free(n);
     if (!l) return;
     set_publisher(l, NULL);
@@ -401,6 +410,49 @@ void pipeline_starving(struct publisher *publisher, bool starving,
 
     upstream_local_starving(p->conf.viewers,
                             publisher_grant(publisher)->channel, starving);
+}
+
+struct health_note {
+    struct pipeline *pipeline;
+    struct publisher *publisher; /* a reference */
+    struct health_figures figures;
+};
+
+static void health_at_home(void *arg)
+{
+    struct health_note *n = arg;
+    struct live *l = find_by_publisher(n->pipeline, n->publisher);
+
+    if (l)
+        vitals_take(&l->vitals, n->pipeline->conf.metrics, l->channel,
+                    &n->figures);
+    publisher_unref(&n->publisher);
+    free(n);
+}
+
+void pipeline_health(struct publisher *publisher,
+                     const struct health_figures *f, void *pipeline)
+{
+    struct pipeline *p = pipeline;
+    struct health_note *n = malloc(sizeof *n);
+
+    if (!n) return; /* the next one comes in a second */
+    *n = (struct health_note){p, publisher_ref(publisher), *f};
+    if (!loop_post(p->conf.home, health_at_home, n)) return;
+    publisher_unref(&n->publisher);
+    free(n);
+}
+
+struct loop *pipeline_home(const struct pipeline *p)
+{
+    return p->conf.home;
+}
+
+struct buf *pipeline_vitals_json(struct pipeline *p, const char *channel)
+{
+    struct live *l = map_get(&p->lives, channel);
+
+    return vitals_json(channel, l ? &l->vitals : NULL, l ? l->publisher : NULL);
 }
 
 bool pipeline_is_live(struct pipeline *p, const char *channel)

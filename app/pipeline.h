@@ -18,6 +18,7 @@
 #include "ingest/publisher.h"
 #include "transcode/transcode.h"
 
+struct buf;
 struct bus;
 struct directory;
 struct loop;
@@ -48,6 +49,12 @@ void pipeline_attach(struct publisher *p, void *pipeline);
 void pipeline_detach(struct publisher *p, void *pipeline);
 /* On the publisher's loop: viewers' API says so. */
 void pipeline_starving(struct publisher *p, bool starving, void *pipeline);
+/* On the publisher's loop: how its source is; borrows f. */
+void pipeline_health(struct publisher *p, const struct health_figures *f,
+                     void *pipeline);
+struct loop *pipeline_home(const struct pipeline *p); /* any thread */
+/* On the home loop: see app/vitals.h. NULL without memory. */
+struct buf *pipeline_vitals_json(struct pipeline *p, const char *channel);
 /* On the home loop. */
 bool pipeline_is_live(struct pipeline *p, const char *channel);
 /* Ends every stream (viewers get ENDLIST). On the home loop; the other loops

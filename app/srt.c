@@ -63,6 +63,14 @@ static void on_starving(struct publisher *p, bool starving, void *arg)
     pipeline_starving(p, starving, s->pipeline);
 }
 
+static void on_health(struct publisher *p, const struct health_figures *f,
+                      void *arg)
+{
+    struct srt_ingest *s = arg;
+
+    pipeline_health(p, f, s->pipeline);
+}
+
 static int listen_on(struct srt_ingest *s, const struct srt_ingest_conf *conf,
                      char why[256])
 {
@@ -73,7 +81,8 @@ static int listen_on(struct srt_ingest *s, const struct srt_ingest_conf *conf,
                                .arg = s,
                                .metrics = conf->metrics,
                                .limits = door_limits(settings),
-                               .on_starving = on_starving};
+                               .on_starving = on_starving,
+                               .on_health = on_health};
     struct srt_server_conf server = {.loops = conf->loops,
                                      .loop_count = conf->loop_count,
                                      .listen = settings->srt_listen,

@@ -122,7 +122,10 @@ static void say_starving(struct publisher *p, bool starving)
 
 static void leave_bus(struct publisher *p)
 {
-    if (p->bus) timer_cancel(&p->clock);
+    if (p->bus) {
+        timer_cancel(&p->clock);
+        publisher_health_end(p);
+    }
     if (p->life.starving) say_starving(p, false);
     p->life.starving = false;
     ear_close(&p->ear);
@@ -216,6 +219,7 @@ static void go_live(struct publisher *p)
     life_init(&p->life, loop_now(p->loop));
     timer_init(&p->clock, p->loop, on_clock, p);
     timer_set(&p->clock, p->life.fed_at + LIFE_STARVING_US);
+    publisher_health_begin(p);
     p->state = LIVE;
     if (p->events.on_key_wanted &&
         ear_open(&p->ear, p->bus, p->loop, on_wish, p))

@@ -15,6 +15,7 @@
 #include "core/base/buf.h"
 #include "core/media/bus.h"
 #include "core/media/track.h"
+#include "ingest/health.h"
 #include "ingest/life.h"
 
 struct loop;
@@ -55,6 +56,9 @@ struct ingest_door {
     /* May be NULL. p is connected but gives nothing (see ingest/life.h), or
      * does again, or leaves. On p's loop, between attached and detach. */
     void (*on_starving)(struct publisher *p, bool starving, void *arg);
+    /* May be NULL. Once a second, likewise; borrows f. */
+    void (*on_health)(struct publisher *p, const struct health_figures *f,
+                      void *arg);
 };
 
 struct publisher_events {

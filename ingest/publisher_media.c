@@ -69,6 +69,7 @@ int publisher_track(struct publisher *p, int slot,
         p->slots[slot].source = before;
         return err;
     }
+    health_track(&p->health, slot, &source.info);
     if (info->kind == TRACK_VIDEO) {
         timeline_video(&p->timeline, slot, source.info.fps_num,
                        source.info.fps_den);
@@ -134,6 +135,19 @@ static int hand_on(struct publisher *p, const struct publisher_frame *f,
     return err;
 }
 
+static void note_health(struct publisher *p, const struct publisher_frame *f)
+{
+    struct health_frame seen = {.kind = p->slots[f->slot].source.info.kind,
+                                .slot = f->slot,
+                                .key = f->key,
+                                .bytes = f->payload.len,
+                                .dts_us = f->dts_us,
+                                .pts_us = f->pts_us,
+                                .arrived_at = loop_now(p->loop)};
+
+    health_frame(&p->health, &seen);
+}
+
 int publisher_frame(struct publisher *p, const struct publisher_frame *f)
 {
     struct timeline_in in = {f->slot, f->dts_us, f->pts_us, 0, 0};
@@ -146,6 +160,7 @@ int publisher_frame(struct publisher *p, const struct publisher_frame *f)
     s = &p->slots[f->slot];
     if (!s->track) return ERR_ORDER;
     publisher_fed(p, f->payload.len);
+    note_health(p, f);
     if (atomic_load(&p->ousted)) return ERR_LIMIT;
     if (s->need_key && !f->key) return 0;
     in.arrived_at = loop_now(p->loop);

@@ -1,5 +1,6 @@
-/* ingest/publisher_priv.h — a publisher's two halves among themselves:
- * publisher.c (its life, the door), publisher_media.c (tracks and frames). */
+/* ingest/publisher_priv.h — a publisher's parts among themselves:
+ * publisher.c (its life, the door), publisher_media.c (tracks and frames),
+ * publisher_health.c (what is wrong with them). */
 #ifndef INGEST_PUBLISHER_PRIV_H
 #define INGEST_PUBLISHER_PRIV_H
 #include <stdatomic.h>
@@ -7,6 +8,7 @@
 #include "core/base/metric.h"
 #include "core/loop/timer.h"
 #include "ingest/ear.h"
+#include "ingest/health.h"
 #include "ingest/life.h"
 #include "ingest/publisher.h"
 #include "ingest/source.h"
@@ -56,6 +58,10 @@ struct publisher {
     struct ear *ear;    /* NULL: nobody here can ask an encoder */
     struct life life;   /* while LIVE */
     struct timer clock; /* life's next moment */
+    struct health health;
+    struct timer pulse;               /* of health */
+    int64_t said_at[HEALTH_WARNINGS]; /* in the log */
+    unsigned said;                    /* bits: whose end is to be said */
     struct timeline timeline;
     struct timeline_counts seen; /* as last counted in metrics */
     struct publisher_slot slots[TIMELINE_SLOTS];
@@ -70,5 +76,9 @@ void publisher_fed(struct publisher *p, size_t bytes);
 /* More than a limit allows: it is sent away, by mail. */
 void publisher_over_limit(struct publisher *p, const char *limit,
                           const char *why);
+
+/* publisher_health.c — while LIVE */
+void publisher_health_begin(struct publisher *p);
+void publisher_health_end(struct publisher *p);
 
 #endif

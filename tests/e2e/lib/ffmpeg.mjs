@@ -25,9 +25,10 @@ function camera() {
 }
 
 /** H.264 as OBS sends it: no B-frames, a keyframe every two seconds. */
-const encode = (fps, kbps) => [
+const encode = (fps, kbps, keyframes) => [
     "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
-    "-profile:v", "main", "-g", `${2 * fps}`, "-keyint_min", `${2 * fps}`,
+    "-profile:v", "main", "-g", `${keyframes * fps}`,
+    "-keyint_min", `${keyframes * fps}`,
     "-sc_threshold", "0", "-b:v", `${kbps}k`, "-maxrate", `${kbps}k`,
     "-bufsize", `${kbps}k`, "-threads", "1",
 ];
@@ -39,7 +40,7 @@ export class Publisher {
     /**
      * @param {string} url
      * @param {{width?: number, height?: number, fps?: number, kbps?: number,
-     *          tone?: number}} [picture]
+     *          tone?: number, keyframes?: number}} [picture] keyframes: s
      */
     constructor(url, picture = {}) {
         const { width = 640, height = 360, fps = 30, tone = 440 } = picture;
@@ -63,7 +64,7 @@ export class Publisher {
             "-re", "-f", "lavfi", "-i",
             `sine=frequency=${tone}:sample_rate=48000:samples_per_frame=1024`,
             "-map", "0:v", "-map", "1:a", "-r", `${fps}`, "-vsync", "cfr",
-            ...encode(fps, kbps), "-pix_fmt", "yuv420p",
+            ...encode(fps, kbps, picture.keyframes ?? 2), "-pix_fmt", "yuv420p",
             "-c:a", "aac", "-b:a", "96k", "-ac", "2",
             ...(url.startsWith("srt:") ? ["-f", "mpegts", "-muxdelay", "0"]
                 : ["-flvflags", "no_duration_filesize", "-f", "flv"]), url,

@@ -1,0 +1,211 @@
+#include "tests/harness.h"
+
+#include "ingest/health.h"
+
+enum { SECOND = 1000000, BEGIN = 7 * SECOND };
+
+/* A source as it might come: 1280x720 at 30 fps, a keyframe each 2 s, 2.4
+ * Mbit/s, AAC at 48 kHz; each case turns one thing. */
+struct source {
+    int fps, announced, keyframe_s, bytes;
+    bool b_frames, no_audio, no_video;
+    int drop_each;    /* of so many frames one is missing; 0: none */
+    int64_t burst_us; /* frames arrive together, once each such time */
+};
+
+static const struct source good = {
+    .fps = 30, .announced = 30, .keyframe_s = 2, .bytes = 10000};
+
+static struct health h;
+static unsigned began, ended;
+
+static void start(const struct source *s)
+{
+    struct track_info video = {.kind = TRACK_VIDEO,
+                               .codec = CODEC_H264,
+                               .width = 1280,
+                               .height = 720,
+                               .fps_num = (uint32_t)s->announced,
+                               .fps_den = s->announced ? 1 : 0};
+    struct track_info audio = {.kind = TRACK_AUDIO,
+                               .codec = CODEC_AAC,
+                               .sample_rate = 44100,
+                               .channels = 1};
+
+    began = ended = 0;
+    health_init(&h, BEGIN);
+    health_track(&h, 0, &video);
+    health_track(&h, 1, &audio);
+}
+
+static void give_video(const struct source *s, int n)
+{
+    int64_t us = (int64_t)n * SECOND / s->fps, at = us;
+    int64_t step = SECOND / s->fps;
+    struct health_frame f = {.kind = TRACK_VIDEO,
+                             .key = n % (s->fps * s->keyframe_s) == 0,
+                             .bytes = (size_t)s->bytes,
+                             .dts_us = us,
+                             .pts_us = us};
+
+    if (s->drop_each && n % s->drop_each == 1) return;
+    /* I P B: the P is shown after the B. */
+    if (s->b_frames && n % 3 == 1) f.pts_us += step;
+    if (s->b_frames && n % 3 == 2) f.pts_us -= step;
+    if (s->burst_us) at = (us / s->burst_us + 1) * s->burst_us;
+    f.arrived_at = BEGIN + at;
+    health_frame(&h, &f);
+}
+
+static void give_audio(int64_t us)
+{
+    struct health_frame f = {.kind = TRACK_AUDIO,
+                             .slot = 1,
+                             .bytes = 200,
+                             .dts_us = us,
+                             .pts_us = us,
+                             .arrived_at = BEGIN + us};
+
+    health_frame(&h, &f);
+}
+
+/* From second `from` on, for so many; ticks after each. */
+static void play(const struct source *s, int from, int seconds)
+{
+    unsigned b, e;
+
+    for (int t = from; t < from + seconds; t++) {
+        for (int i = 0; i < s->fps && !s->no_video; i++)
+            give_video(s, t * s->fps + i);
+        for (int i = 0; i < 50 && !s->no_audio; i++)
+            give_audio((int64_t)t * SECOND + i * 20000);
+        health_tick(&h, BEGIN + (int64_t)(t + 1) * SECOND, &b, &e);
+        began |= b;
+        ended |= e;
+    }
+}
+
+static unsigned after(const struct source *s, int seconds)
+{
+    start(s);
+    play(s, 0, seconds);
+    return h.figures.warnings;
+}
+
+static void test_a_good_source_has_figures_and_no_warnings(void **state)
+{
+    (void)state;
+    assert_int_equal(after(&good, 30), 0);
+    assert_int_equal(began, 0);
+    assert_true(h.figures.fps > 29.9 && h.figures.fps < 30.1);
+    assert_true(h.figures.video_bps > 2.39e6 && h.figures.video_bps < 2.41e6);
+    assert_int_equal((int)h.figures.audio_bps, 80000);
+    assert_true(h.figures.keyframe_s > 1.99 && h.figures.keyframe_s < 2.01);
+    assert_int_equal(h.figures.missing, 0);
+    assert_int_equal(h.figures.late, 0);
+    assert_false(h.figures.b_frames);
+    assert_int_equal(h.figures.uptime_us, 30 * SECOND);
+}
+
+/* One thing is turned: that warning comes, and no other. */
+static void test_each_warning_by_itself(void **state)
+{
+    static const struct {
+        enum health_warning warning;
+        struct source source;
+        const char *says;
+    } cases[] = {
+        {HEALTH_KEYFRAMES,
+         {30, 30, 8, 10000, .burst_us = 0},
+         "keyframe interval is 8.0 s: "},
+        {HEALTH_B_FRAMES,
+         {30, 30, 2, 10000, .b_frames = true},
+         "B-frames to 0"},
+        {HEALTH_FRAME_RATE,
+         {20, 30, 2, 10000, .burst_us = 0},
+         "20.0 frames a second arrive"},
+        {HEALTH_MISSING_FRAMES,
+         {30, 30, 2, 10000, .drop_each = 20},
+         "frames are missing"},
+        {HEALTH_UNEVEN, {30, 30, 2, 10000, .burst_us = 2 * SECOND}, "unevenly"},
+        {HEALTH_BITRATE_LOW,
+         {30, 30, 2, 100, .burst_us = 0},
+         "video is 24 kbit/s for 1280x"},
+        {HEALTH_BITRATE_HIGH,
+         {30, 30, 2, 60000, .burst_us = 0},
+         "video is 14.4 Mbit/s: "},
+        {HEALTH_NO_AUDIO, {30, 30, 2, 10000, .no_audio = true}, "no sound"},
+        {HEALTH_NO_VIDEO, {30, 30, 2, 10000, .no_video = true}, "no picture"},
+    };
+    char text[HEALTH_TEXT_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned got = after(&cases[i].source, 24);
+        if (got != 1u << cases[i].warning)
+            fail_msg("%s: %#x", health_name(cases[i].warning), got);
+        health_text(&h.figures, cases[i].warning, text);
+        assert_non_null(strstr(text, cases[i].says));
+    }
+}
+
+static void test_a_warning_ends_when_it_is_mended(void **state)
+{
+    struct source far = good;
+
+    (void)state;
+    far.keyframe_s = 8;
+    start(&far);
+    play(&far, 0, 12);
+    assert_int_equal(began, 1u << HEALTH_KEYFRAMES);
+    assert_int_equal(ended, 0);
+    play(&good, 12, 16);
+    assert_int_equal(ended, 1u << HEALTH_KEYFRAMES);
+    assert_int_equal(h.figures.warnings, 0);
+}
+
+/* A second or two of trouble is no warning. */
+static void test_short_trouble_is_not_told(void **state)
+{
+    struct source short_of_frames = good;
+
+    (void)state;
+    short_of_frames.b_frames = true;
+    start(&good);
+    play(&good, 0, 20);
+    h.buckets[0].reordered = 0;
+    began = 0;
+    play(&short_of_frames, 20, 1);
+    for (int i = 0; i < HEALTH_SECONDS; i++)
+        h.buckets[i].reordered = 0;
+    play(&good, 21, 20);
+    assert_int_equal(began, 0);
+}
+
+static void test_a_clock_that_jumps_is_no_gap(void **state)
+{
+    (void)state;
+    start(&good);
+    play(&good, 0, 10);
+    struct health_frame f = {.kind = TRACK_VIDEO,
+                             .key = true,
+                             .bytes = 1000,
+                             .dts_us = 5000LL * SECOND,
+                             .pts_us = 5000LL * SECOND,
+                             .arrived_at = BEGIN + 10 * SECOND};
+    health_frame(&h, &f);
+    f.dts_us = f.pts_us = 0;
+    health_frame(&h, &f);
+    assert_int_equal(h.figures.missing, 0);
+    play(&good, 0, 1); /* and ticks of the past change nothing */
+    assert_int_equal(h.figures.missing, 0);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_good_source_has_figures_and_no_warnings),
+    cmocka_unit_test(test_each_warning_by_itself),
+    cmocka_unit_test(test_a_warning_ends_when_it_is_mended),
+    cmocka_unit_test(test_short_trouble_is_not_told),
+    cmocka_unit_test(test_a_clock_that_jumps_is_no_gap),
+};
+HARNESS_MAIN(tests)
