@@ -126,7 +126,19 @@ describe("real time", { skip: !hasNamespaces && "needs namespaces" }, () => {
         await lecturer.stop();
     });
 
-    test("a narrow wire: the rendition follows down and up", async () => {
+    /** What the server complained of belongs to a failure's story. */
+    const told = (run) => async () => {
+        try {
+            await run();
+        } catch (error) {
+            const said = server.log.filter((line) => /level=(warn|error)/
+                .test(line)).slice(-6);
+            error.message += `\nserver: ${said.join("\n")}`;
+            throw error;
+        }
+    };
+
+    test("a narrow wire: the rendition follows down and up", told(async () => {
         const lecturer = await lecture({ width: 1280, height: 720 });
         /* The top is 3 Mbit/s with keyframes of 200 KB: 4 are no room. */
         net.rate(8000);
@@ -146,5 +158,5 @@ describe("real time", { skip: !hasNamespaces && "needs namespaces" }, () => {
         net.unlimit();
         await it.close();
         await lecturer.stop();
-    });
+    }));
 });
