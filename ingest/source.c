@@ -2,6 +2,7 @@
 
 #include "core/base/err.h"
 #include "core/media/aac.h"
+#include "core/media/av1.h"
 #include "core/media/h264.h"
 #include "core/media/h264_sps.h"
 #include "core/media/hevc.h"
@@ -45,6 +46,21 @@ static int init_hevc(struct source *s, struct slice config)
     return 0;
 }
 
+static int init_av1(struct source *s, struct slice config)
+{
+    struct av1_sequence seq;
+    struct av1_obu o;
+    int err = av1_record_parse(&o, config.data, config.len);
+
+    if (!err) err = av1_sequence_parse(&seq, o.data, o.len);
+    if (err) return err;
+    s->info.timescale = VIDEO_TIMESCALE;
+    s->info.width = seq.width;
+    s->info.height = seq.height;
+    set_cadence(s, seq.fps_num, seq.fps_den);
+    return 0;
+}
+
 static int init_aac(struct source *s, struct slice config)
 {
     struct aac_config aac;
@@ -66,6 +82,7 @@ int source_init(struct source *out, const struct track_info *info,
     switch (info->codec) {
     case CODEC_H264: err = init_h264(&s, config); break;
     case CODEC_HEVC: err = init_hevc(&s, config); break;
+    case CODEC_AV1: err = init_av1(&s, config); break;
     case CODEC_AAC: err = init_aac(&s, config); break;
     case CODEC_OPUS:
         s.info.timescale = s.info.sample_rate = OPUS_RATE;

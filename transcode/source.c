@@ -271,7 +271,8 @@ bool source_may_pass(const struct track_info *info)
 {
     uint32_t side = info->width < info->height ? info->width : info->height;
 
-    if (info->codec == CODEC_HEVC) return side >= LADDER_LINES_MIN;
+    if (info->codec == CODEC_HEVC || info->codec == CODEC_AV1)
+        return side >= LADDER_LINES_MIN;
     return info->codec == CODEC_H264;
 }
 

@@ -24,6 +24,7 @@ enum {
     MULTITRACK_MANY_CODECS = 2,
     FOURCC_AVC1 = 0x61766331,
     FOURCC_HVC1 = 0x68766331,
+    FOURCC_AV01 = 0x61763031,
     FOURCC_MP4A = 0x6d703461,
     FOURCC_OPUS = 0x4f707573,
 };
@@ -91,6 +92,7 @@ static void set_codec(struct flv_tag *t, uint32_t fourcc, bool video)
     }
     if (video && fourcc == FOURCC_AVC1) t->codec = CODEC_H264;
     if (video && fourcc == FOURCC_HVC1) t->codec = CODEC_HEVC;
+    if (video && fourcc == FOURCC_AV01) t->codec = CODEC_AV1;
     if (!video && fourcc == FOURCC_MP4A) t->codec = CODEC_AAC;
     if (!video && fourcc == FOURCC_OPUS) t->codec = CODEC_OPUS;
 }

@@ -2,7 +2,8 @@
  * A message is opened and then gives its tags one after the other: the legacy
  * form has one, the enhanced form (E-RTMP v2) may carry several tracks.
  * Enhanced headers are read whole (modifiers, multitrack), whatever connect
- * spoke of; of their codecs avc1, hvc1, mp4a and Opus are taken, others come
+ * spoke of; of their codecs avc1, hvc1, av01, mp4a and Opus are taken,
+ * others come
  * out as FLV_UNSUPPORTED with their FourCC. A packet type that nobody knows is
  * FLV_SKIPPED: what stands behind it cannot be read.
  * Pure; any thread. Spec: FLV 10.1 annex E.4; E-RTMP v2 "Enhanced Audio",

@@ -54,7 +54,8 @@ static int refuse_codec(struct rtmp_session *s, const struct flv_tag *t)
     if (t->enhanced) s->counts.enhanced++;
     if (t->track || ++s->unsupported_run <= UNSUPPORTED_MAX) return 0;
     snprintf(why, sizeof why,
-             "codec %s%s is not supported, send H.264 or HEVC, AAC or Opus",
+             "codec %s%s is not supported, send H.264, HEVC or AV1, and AAC or "
+             "Opus",
              t->name, t->enhanced ? " (enhanced RTMP)" : "");
     rtmp_reply_status(s, "error", "NetStream.Publish.Rejected", why);
     rtmp_session_end(s, ERR_UNSUPPORTED, why);

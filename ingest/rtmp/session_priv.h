@@ -4,6 +4,7 @@
 #ifndef INGEST_RTMP_SESSION_PRIV_H
 #define INGEST_RTMP_SESSION_PRIV_H
 #include "core/base/buf.h"
+#include "ingest/av1.h"
 #include "ingest/avc.h"
 #include "ingest/hevc.h"
 #include "ingest/rtmp/amf.h"
@@ -61,6 +62,7 @@ struct rtmp_track {
     uint8_t number;
     struct avc_source avc;
     struct hevc_source hevc;
+    struct av1_source av1;
     struct buf *config; /* audio: as announced; NULL while unknown */
 };
 

@@ -98,6 +98,7 @@ static void put_enhanced(struct builder *b)
     amf_write_object(b);
     put_number(b, "avc1", FOURCC_DECODE | FOURCC_FORWARD);
     put_number(b, "hvc1", FOURCC_DECODE | FOURCC_FORWARD);
+    put_number(b, "av01", FOURCC_DECODE | FOURCC_FORWARD);
     amf_write_end(b);
     amf_write_key(b, "audioFourCcInfoMap");
     amf_write_object(b);

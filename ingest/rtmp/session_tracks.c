@@ -12,6 +12,7 @@ static void forget(struct rtmp_track *k)
     k->avc.framing = 4;
     hevc_source_release(&k->hevc);
     k->hevc.framing = 4;
+    av1_source_release(&k->av1);
     buf_unref(&k->config);
     k->sent = false;
 }
@@ -102,26 +103,52 @@ static void announce(struct rtmp_session *s, struct rtmp_track *k,
     slice_unref(&all);
 }
 
+static struct buf *video_config(const struct rtmp_track *k)
+{
+    switch (k->codec) {
+    case CODEC_HEVC: return k->hevc.config;
+    case CODEC_AV1: return k->av1.config;
+    default: return k->avc.config;
+    }
+}
+
 static void announce_video(struct rtmp_session *s, struct rtmp_track *k)
 {
     struct track_info info = {.timescale = VIDEO_TIMESCALE};
 
     /* of the first track: the others say nothing of theirs */
     if (!k->number) set_cadence(&info, s->fps_hint);
-    announce(s, k, &info,
-             k->codec == CODEC_HEVC ? k->hevc.config : k->avc.config);
+    announce(s, k, &info, video_config(k));
 }
 
 /* --- configs --- */
 
-/* H.264 and H.265 */
+static int feed_record(struct rtmp_track *k, const struct flv_tag *t,
+                       bool *changed)
+{
+    switch (k->codec) {
+    case CODEC_HEVC:
+        return hevc_source_config(&k->hevc, t->data, t->len, changed);
+    case CODEC_AV1: return av1_source_config(&k->av1, t->data, t->len, changed);
+    default: return avc_source_config(&k->avc, t->data, t->len, changed);
+    }
+}
+
+static int feed_unit(struct rtmp_track *k, const struct flv_tag *t,
+                     struct slice in, struct avc_unit *unit)
+{
+    switch (k->codec) {
+    case CODEC_HEVC: return hevc_source_unit(&k->hevc, in, unit);
+    case CODEC_AV1: return av1_source_unit(&k->av1, in, unit);
+    default: return avc_source_unit(&k->avc, in, t->key, unit);
+    }
+}
+
 static int on_picture_config(struct rtmp_session *s, struct rtmp_track *k,
                              const struct flv_tag *t)
 {
     bool changed = false;
-    int err = t->codec == CODEC_HEVC
-                  ? hevc_source_config(&k->hevc, t->data, t->len, &changed)
-                  : avc_source_config(&k->avc, t->data, t->len, &changed);
+    int err = feed_record(k, t, &changed);
 
     if (err == ERR_NOMEM) return err;
     /* A record without sets is a promise of sets in band. */
@@ -184,7 +211,8 @@ int rtmp_track_config(struct rtmp_session *s, struct rtmp_track *k,
     set_codec(k, t->codec);
     switch (t->codec) {
     case CODEC_H264:
-    case CODEC_HEVC: return on_picture_config(s, k, t);
+    case CODEC_HEVC:
+    case CODEC_AV1: return on_picture_config(s, k, t);
     case CODEC_AAC: return on_aac(s, k, t);
     case CODEC_OPUS: return on_opus(s, k, t);
     default: return 0;
@@ -210,9 +238,7 @@ static int on_video(struct rtmp_session *s, struct rtmp_track *k,
 {
     struct slice in = {body.owner, t->data, t->len};
     struct avc_unit unit;
-    int err = t->codec == CODEC_HEVC
-                  ? hevc_source_unit(&k->hevc, in, &unit)
-                  : avc_source_unit(&k->avc, in, t->key, &unit);
+    int err = feed_unit(k, t, in, &unit);
 
     if (err == ERR_NOMEM) return err;
     if (err) return rtmp_session_drop(s);

@@ -1,7 +1,8 @@
 /* tests/e2e/enhanced.test.mjs — an encoder that sends HEVC and Opus by
- * enhanced RTMP: what passes through, and what is made for everyone else.
+ * enhanced RTMP, and one that sends AV1: what passes through, and what is made
+ * for everyone else.
  * tests/data/rtmp/hevc-opus.messages: x265 with two B-frames, 320x180, one
- * keyframe in 2 s, and libopus, 20 ms. */
+ * keyframe in 2 s, and libopus, 20 ms. av1.messages: SVT-AV1, 320x180. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
@@ -71,4 +72,20 @@ test("nothing was repaired, dropped or refused", async () => {
     assert.equal(value("lectern_rtmp_unsupported_messages_total"), 0);
     assert.equal(value("lectern_rtmp_skipped_messages_total"), 0);
     assert.equal(encoder.closed, false);
+});
+
+test("AV1 passes through, too, with H.264 below it", async () => {
+    encoder.end();
+    await server.stop();
+    server = await Lectern.start();
+    encoder = await EnhancedPublisher.open(server.rtmpPort, KEY,
+        await readFile("tests/data/rtmp/av1.messages"), 2000);
+    await server.isLive();
+    const top = await (await fetch(server.playlist())).text();
+    const lines = top.split("\n").filter((line) => line);
+    assert.match(top, /CODECS="av01\.0\.00M\.08"[^]*CODECS="avc1/);
+    const urls = lines.filter((line) => !line.startsWith("#"))
+        .map((line) => new URL(line, server.playlist()).href);
+    assert.match(await decoded(urls[0], "v"), /Video: av1 .*320x18\d/);
+    assert.match(await decoded(urls[1], "v"), /Video: h264 \(Main\)/);
 });

@@ -418,7 +418,7 @@ out:
 
 static void test_bad_tracks(void **state)
 {
-    struct track_info info = {.kind = TRACK_VIDEO, .codec = CODEC_AV1};
+    struct track_info info = {.kind = TRACK_VIDEO, .codec = CODEC_NONE};
     struct slice none = {0};
     struct publisher *p = NULL;
 

@@ -357,6 +357,38 @@ out:
     recorder_release(&r);
 }
 
+/* Two pictures in one connection; the second one's frames go their own way. */
+static void test_pictures_in_several_tracks(void **state)
+{
+    uint8_t config[7 + sizeof test_avcc - 5] = {0x96, 0x00, 'a', 'v',
+                                                'c',  '1',  3};
+    static const uint8_t idr[] = {0x96, 0x03, 'a', 'v',  'c',  '1', 3, 0,
+                                  0,    0,    5,   0x65, 0x88, 1,   2, 3};
+    static const uint8_t delta[] = {0xa6, 0x03, 'a', 'v', 'c',  '1', 3,
+                                    0,    0,    0,   3,   0x41, 9,   8};
+    struct builder b;
+
+    (void)state;
+    if (!go_live()) goto out;
+    memcpy(config + 7, test_avcc + 5, sizeof test_avcc - 5);
+    builder_init(&b, 65536);
+    put_video(&b, 0, test_avcc);
+    put_video(&b, 0, config);
+    put_video(&b, 0, test_idr);
+    put_video(&b, 0, idr);
+    put_video(&b, 33, test_delta);
+    put_video(&b, 33, delta);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_int_equal(r.tracks, 2);
+    assert_int_equal(r.info[2].kind, TRACK_VIDEO);
+    assert_int_equal(r.frames[RTMP_SLOT_VIDEO], 2);
+    assert_int_equal(r.frames[2], 2);
+    assert_int_equal(r.last_us[2], 33000);
+    assert_int_equal(rtmp_session_counts(r.session)->dropped, 0);
+out:
+    recorder_release(&r);
+}
+
 static void test_more_tracks_than_slots(void **state)
 {
     uint8_t config[] = {0x95, 0x00, 'm', 'p', '4', 'a', 0, 0x11, 0x90};
@@ -563,6 +595,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_enhanced_avc_and_aac_are_taken),
     cmocka_unit_test(test_opus),
     cmocka_unit_test(test_sound_in_several_tracks),
+    cmocka_unit_test(test_pictures_in_several_tracks),
     cmocka_unit_test(test_more_tracks_than_slots),
     cmocka_unit_test(test_strangers_beside_good_tracks),
     cmocka_unit_test(test_nanoseconds_are_added),
