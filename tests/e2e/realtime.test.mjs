@@ -2,8 +2,10 @@
  * with faults. Bounds are those of docs/latency.md; a slow machine makes
  * frames late, not lost, so what is counted is frames, never speed. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";
-import { Publisher } from "./lib/ffmpeg.mjs";
+import { join } from "node:path";
+import { Publisher, timebars } from "./lib/ffmpeg.mjs";
 import { Net, hasNamespaces } from "./lib/netns.mjs";
 import {
     barePage, launchRtc, paints, play, publish, seen, stats,
@@ -63,6 +65,29 @@ describe("real time", { skip: !hasNamespaces && "needs namespaces" }, () => {
             method: "DELETE", headers: { authorization: "Bearer demo-key" },
         }), answer.location);
         await lecturer.close();
+    });
+
+    test("a camera that films a clock: every frame can be read", async () => {
+        const film = join(net.dir, "clock.y4m");
+        execFileSync("sh", ["-c", `${timebars()} 640 360 30 3 | ffmpeg ` +
+            "-loglevel error -f rawvideo -pixel_format yuv420p -video_size " +
+            `640x360 -framerate 30 -i - -f yuv4mpegpipe ${film}`]);
+        const stage = await launchRtc({
+            net, secure: server.viewerUrl,
+            flags: [`--use-file-for-fake-video-capture=${film}`],
+        });
+        try {
+            const lecturer = await barePage(stage, server.viewerUrl);
+            const answer = await publish(lecturer.page,
+                `${server.viewerUrl}/whip/demo`, { token: KEY, device: true });
+            assert.equal(answer.status, 201, answer.text);
+            await server.isLive();
+            const it = await viewer();
+            assert.equal((await it.ages(60, 640)).length, 60);
+            await it.close();
+        } finally {
+            await stage.close();
+        }
     });
 
     test("5 % loss and 40 ms: the picture goes on", async () => {

@@ -14,7 +14,7 @@ process.on("exit", () => {
 });
 
 /** Builds the camera where `make bench` would, when it is missing or old. */
-function camera() {
+export function timebars() {
     if (!existsSync(CAMERA) ||
         statSync(CAMERA).mtimeMs < statSync(SOURCE).mtimeMs) {
         mkdirSync(dirname(CAMERA), { recursive: true });
@@ -45,7 +45,7 @@ export class Publisher {
     constructor(url, picture = {}) {
         const { width = 640, height = 360, fps = 30, tone = 440 } = picture;
         const kbps = picture.kbps ?? (height >= 720 ? 3000 : 1200);
-        this.#camera = spawn(camera(), [width, height, fps].map(String), {
+        this.#camera = spawn(timebars(), [width, height, fps].map(String), {
             stdio: ["ignore", "pipe", "ignore"],
         });
         /* Wall clock stamps: sound and picture stay together whatever the
