@@ -556,6 +556,44 @@ static void test_of_two_sounds_the_first_counts(void **state)
     finish();
 }
 
+/* An encoder that sends two sizes: the second is on the bus for others. */
+static void test_of_two_pictures_the_first_counts(void **state)
+{
+    struct track_info second;
+    struct track *t, *first;
+    struct frame *f;
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 120, false, 0);
+    first = bus_find_track(rig.bus, TRACK_SOURCE_FIRST);
+    assert_non_null(first);
+    second = *track_info(first);
+    second.id = 3;
+    second.width = 320;
+    second.height = 180;
+    int before = tracks_of(LADDER_TOP);
+    if (!track_create(&t, &second, track_config(first))) {
+        bus_track(rig.bus, t);
+        track_unref(&t);
+    }
+    for (int i = 0; i < 60; i++) {
+        struct frame made = {.track_id = 3,
+                             .flags = i % 30 ? 0 : FRAME_KEY,
+                             .dts = (120 + i) * 3000,
+                             .pts = (120 + i) * 3000,
+                             .duration = 3000};
+        if (frame_create(&f, &made)) break;
+        bus_append(rig.bus, f);
+        frame_unref(&f);
+    }
+    play(120, 240, false, 0);
+    assert_int_equal(tracks_of(LADDER_TOP), before);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
+    finish();
+}
+
 static void test_no_program_no_rungs(void **state)
 {
     int gaps;
@@ -857,6 +895,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_basic_needs_no_child),
     cmocka_unit_test(test_a_takeover_whose_sound_comes_first),
     cmocka_unit_test(test_of_two_sounds_the_first_counts),
+    cmocka_unit_test(test_of_two_pictures_the_first_counts),
     cmocka_unit_test(test_no_program_no_rungs),
     cmocka_unit_test(test_what_cannot_keep_up_is_shed),
 };
