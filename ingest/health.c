@@ -91,7 +91,8 @@ static void note_video(struct health *h, const struct health_frame *f)
         step = 0;
     }
     note_arrival(h, f);
-    if (step > 0) note_step(h, step);
+    /* A source that promises no rate may give frames as it likes. */
+    if (step > 0 && h->figures.announced_fps > 0) note_step(h, step);
     h->dts_us = f->dts_us;
     if (h->pts_us != NONE && f->pts_us < h->pts_us) h->now.reordered++;
     if (h->pts_us == NONE || f->pts_us > h->pts_us) h->pts_us = f->pts_us;

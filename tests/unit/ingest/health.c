@@ -164,6 +164,18 @@ static void test_a_warning_ends_when_it_is_mended(void **state)
     assert_int_equal(h.figures.warnings, 0);
 }
 
+/* A shared screen gives a frame when something moves. */
+static void test_who_promises_no_rate_misses_none(void **state)
+{
+    struct source screen = good;
+
+    (void)state;
+    screen.announced = 0;
+    screen.drop_each = 3;
+    assert_int_equal(after(&screen, 24), 0);
+    assert_int_equal(h.figures.missing, 0);
+}
+
 /* A second or two of trouble is no warning. */
 static void test_short_trouble_is_not_told(void **state)
 {
@@ -205,6 +217,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_good_source_has_figures_and_no_warnings),
     cmocka_unit_test(test_each_warning_by_itself),
     cmocka_unit_test(test_a_warning_ends_when_it_is_mended),
+    cmocka_unit_test(test_who_promises_no_rate_misses_none),
     cmocka_unit_test(test_short_trouble_is_not_told),
     cmocka_unit_test(test_a_clock_that_jumps_is_no_gap),
 };
