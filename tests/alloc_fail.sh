@@ -15,7 +15,11 @@ for program; do
     LECTERN_ALLOC_FAIL=999999999 timeout 60 "$program" >"$log" 2>&1
     span=$(($(now_ms) - from + 1))
     total=$(sed -n 's/^allocations: //p' "$log")
-    total=${total:-0}
+    if [ -z "$total" ]; then
+        echo "  FAIL  $program does not run"
+        failed=$((failed + 1))
+        continue
+    fi
     runs=$((budget_ms / span + 1))
     stride=$(((total + runs - 1) / runs))
     [ "$stride" -gt 0 ] || stride=1
