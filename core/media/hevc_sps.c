@@ -107,6 +107,13 @@ static void skip_scaling_lists(struct bits *b)
         }
 }
 
+/* used_by_curr_pic_flag, or else use_delta_flag. */
+static bool has_delta(struct bits *b)
+{
+    if (bits_get(b, 1)) return true;
+    return bits_get(b, 1);
+}
+
 /* §7.3.7; *deltas: of the set before this one, then of this one. */
 static int skip_short_term(struct bits *b, int index, uint32_t *deltas)
 {
@@ -115,7 +122,7 @@ static int skip_short_term(struct bits *b, int index, uint32_t *deltas)
         bits_skip(b, 1);
         bits_ue(b);
         for (uint32_t i = 0; i <= *deltas && !b->failed; i++)
-            if (bits_get(b, 1) || bits_get(b, 1)) n++;
+            if (has_delta(b)) n++;
         if (n > 2 * DELTAS_MAX) return ERR_RANGE;
         *deltas = n;
         return 0;
@@ -149,10 +156,12 @@ static int skip_references(struct bits *b, uint32_t poc_bits)
 /* What lies between the picture's form and the VUI: only its length counts. */
 static int skip_tools(struct bits *b, uint32_t poc_bits)
 {
+    bool has_lists = false;
     int err;
 
     skip_ues(b, 6);
-    if (bits_get(b, 1) && bits_get(b, 1)) skip_scaling_lists(b);
+    if (bits_get(b, 1)) has_lists = bits_get(b, 1);
+    if (has_lists) skip_scaling_lists(b);
     bits_skip(b, 2);
     if (bits_get(b, 1)) {
         bits_skip(b, 8);
