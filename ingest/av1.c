@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "ingest/config.h"
 
-enum { CONFIG_BYTES_MAX = 65536, HAS_SIZE = 2 };
+enum { HAS_SIZE = 2 };
 
 void av1_source_release(struct av1_source *a)
 {
@@ -32,7 +33,6 @@ static int replace_config(struct av1_source *a, const struct av1_obu *o,
 {
     struct av1_sequence s;
     struct builder b;
-    struct buf *made;
     int err = av1_sequence_parse(&s, o->data, o->len);
 
     if (err) return err;
@@ -44,16 +44,7 @@ static int replace_config(struct av1_source *a, const struct av1_obu *o,
     builder_u8(&b, AV1_SEQUENCE << 3 | HAS_SIZE);
     put_leb128(&b, o->len);
     builder_bytes(&b, o->data, o->len);
-    err = builder_seal(&b, &made);
-    if (err) return err;
-    *changed = !is_same(a->config, buf_data(made), buf_len(made));
-    if (*changed) {
-        buf_unref(&a->config);
-        a->config = made;
-    } else {
-        buf_unref(&made);
-    }
-    return 0;
+    return config_replace(&a->config, &b, changed);
 }
 
 int av1_source_config(struct av1_source *a, const void *av1c, size_t len,

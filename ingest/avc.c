@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
-
-enum { CONFIG_BYTES_MAX = 65536 };
+#include "ingest/config.h"
 
 void avc_source_release(struct avc_source *a)
 {
@@ -15,22 +14,10 @@ static int replace_config(struct avc_source *a, const struct h264_params *p,
                           bool *changed)
 {
     struct builder b;
-    struct buf *made;
-    int err;
 
     builder_init(&b, CONFIG_BYTES_MAX);
     h264_avcc_write(&b, p);
-    err = builder_seal(&b, &made);
-    if (err) return err;
-    *changed = !a->config || buf_len(a->config) != buf_len(made) ||
-               memcmp(buf_data(a->config), buf_data(made), buf_len(made)) != 0;
-    if (*changed) {
-        buf_unref(&a->config);
-        a->config = made;
-    } else {
-        buf_unref(&made);
-    }
-    return 0;
+    return config_replace(&a->config, &b, changed);
 }
 
 int avc_source_config(struct avc_source *a, const void *avcc, size_t len,

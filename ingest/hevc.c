@@ -1,10 +1,7 @@
 #include "ingest/hevc.h"
 
-#include <string.h>
-
 #include "core/base/err.h"
-
-enum { CONFIG_BYTES_MAX = 65536 };
+#include "ingest/config.h"
 
 void hevc_source_release(struct hevc_source *h)
 {
@@ -15,22 +12,10 @@ static int replace_config(struct hevc_source *h, const struct hevc_params *p,
                           bool *changed)
 {
     struct builder b;
-    struct buf *made;
-    int err;
 
     builder_init(&b, CONFIG_BYTES_MAX);
     hevc_hvcc_write(&b, p);
-    err = builder_seal(&b, &made);
-    if (err) return err;
-    *changed = !h->config || buf_len(h->config) != buf_len(made) ||
-               memcmp(buf_data(h->config), buf_data(made), buf_len(made)) != 0;
-    if (*changed) {
-        buf_unref(&h->config);
-        h->config = made;
-    } else {
-        buf_unref(&made);
-    }
-    return 0;
+    return config_replace(&h->config, &b, changed);
 }
 
 int hevc_source_config(struct hevc_source *h, const void *hvcc, size_t len,
