@@ -17,8 +17,8 @@ export function launch({ flags = FLAGS, path } = {}) {
     });
 }
 
-/** Pages may not start with sound; said aloud, since a renderer that comes up
- *  late on a busy machine has been seen to allow it. */
+/** Pages may not start with sound before somebody touched them. Playwright's
+ *  evaluate() and its locators are a touch: see Viewer.unseen(). */
 export const SHY = FLAGS.map((flag) => (flag.includes("autoplay")
     ? "--autoplay-policy=document-user-activation-required" : flag));
 
@@ -55,6 +55,19 @@ export class Viewer {
     /** The player's own account (window.lectern). */
     get player() {
         return this.page.evaluate(() => window.lectern ?? null);
+    }
+
+    /**
+     * Evaluates without touching: page.evaluate(), and all that waits for
+     * elements by it, counts as a user's gesture, after which Chromium lets a
+     * page play with sound.
+     * @param {string} expression
+     */
+    async unseen(expression) {
+        this.devtools ??= await this.context.newCDPSession(this.page);
+        const { result } = await this.devtools.send("Runtime.evaluate",
+            { expression, returnByValue: true, userGesture: false });
+        return result.value;
     }
 
     /** @param {string} state */
