@@ -1,5 +1,6 @@
 #include "tests/harness.h"
 
+#include <ftw.h>
 #include <stdio.h>
 
 /* The linker sends our objects' allocations here (-Wl,--wrap). Shared
@@ -41,6 +42,29 @@ void *__wrap_realloc(void *p, size_t n)
 char *__wrap_strdup(const char *s)
 {
     return fails_now() ? NULL : __real_strdup(s);
+}
+
+bool harness_dir(char out[HARNESS_DIR_MAX])
+{
+    const char *where = getenv("TMPDIR");
+    int n = snprintf(out, HARNESS_DIR_MAX, "%s/lectern-XXXXXX",
+                     where ? where : P_tmpdir);
+
+    return n < HARNESS_DIR_MAX && mkdtemp(out);
+}
+
+static int remove_one(const char *path, const struct stat *s, int type,
+                      struct FTW *at)
+{
+    (void)s;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+void harness_remove(const char *dir)
+{
+    nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int harness_run(const char *name, const struct CMUnitTest *tests, size_t n)

@@ -6,12 +6,19 @@
 #define TESTS_HARNESS_H
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+/* A new folder of the test's own where the machine keeps what is temporary:
+ * its path, or false. harness_remove() takes it away with all in it. */
+enum { HARNESS_DIR_MAX = 128 };
+bool harness_dir(char out[HARNESS_DIR_MAX]);
+void harness_remove(const char *dir);
 
 int harness_run(const char *name, const struct CMUnitTest *tests, size_t n);
 

@@ -59,17 +59,20 @@ static void test_set_wins_over_environment_and_defaults(void **state)
 
 static void test_a_short_passphrase_is_named(void **state)
 {
-    char path[] = "/tmp/lectern-settings-XXXXXX";
+    char dir[HARNESS_DIR_MAX], path[HARNESS_DIR_MAX + 16];
     static const char yaml[] =
         "channels:\n  - { name: a, stream_key: abcd, srt_passphrase: short }\n";
-    int fd = mkstemp(path);
+    FILE *f;
 
     (void)state;
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, yaml, sizeof yaml - 1), sizeof yaml - 1);
-    close(fd);
+    assert_true(harness_dir(dir));
+    snprintf(path, sizeof path, "%s/lectern.yaml", dir);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fputs(yaml, f) < 0, 0);
+    assert_int_equal(fclose(f), 0);
     int err = settings_load(&s, path, NULL, 0, why);
-    unlink(path);
+    harness_remove(dir);
     assert_int_equal(err, ERR_USAGE);
     assert_non_null(strstr(why, "channels[0].srt_passphrase"));
 }

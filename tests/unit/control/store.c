@@ -7,26 +7,18 @@
 #include "control/store.h"
 #include "core/base/err.h"
 
-static char dir[64];
+static char dir[HARNESS_DIR_MAX];
 
 static int make_dir(void **state)
 {
     (void)state;
-    snprintf(dir, sizeof dir, "/tmp/lectern-store-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    return harness_dir(dir) ? 0 : -1;
 }
 
 static int remove_dir(void **state)
 {
-    static const char *const names[] = {"", "-wal", "-shm"};
-    char path[128];
-
     (void)state;
-    for (int i = 0; i < 3; i++) {
-        snprintf(path, sizeof path, "%s/lectern.db%s", dir, names[i]);
-        unlink(path);
-    }
-    rmdir(dir);
+    harness_remove(dir);
     return 0;
 }
 
@@ -147,7 +139,7 @@ static void test_an_older_schema_is_brought_up(void **state)
         " ('old', 'BASIC', 'LOW', zeroblob(32)); PRAGMA user_version = 1";
     struct channel found = {0}, more = sample("z");
     struct store_db *db = NULL;
-    char path[128], why[256] = "";
+    char path[HARNESS_DIR_MAX + 16], why[256] = "";
     sqlite3 *raw;
 
     (void)state;

@@ -32,7 +32,7 @@ struct room {
     struct response *big;
     struct list waiters;
     atomic_int waiting, aborted, answered;
-    char dir[64];
+    char dir[HARNESS_DIR_MAX];
     int port;
     void (*tweak)(struct server_limits *);
 };
@@ -117,8 +117,7 @@ static int open_tls(struct room *r)
 {
     struct tls_server_conf conf = {"auto", "auto", r->dir, NULL, true};
 
-    snprintf(r->dir, sizeof r->dir, "/tmp/lectern-test-XXXXXX");
-    if (!mkdtemp(r->dir)) return -1;
+    if (!harness_dir(r->dir)) return -1;
     return tls_server_create(&r->tls, &conf);
 }
 
@@ -166,19 +165,12 @@ static void close_server(void *arg)
 
 static void free_room(struct room *r)
 {
-    char path[128];
-
     loop_join(r->l);
     response_unref(&r->big);
     loop_free(&r->l);
     metrics_free(&r->m);
     tls_server_free(&r->tls);
-    static const char *const names[] = {"tls/cert.pem", "tls/key.pem", "tls",
-                                        ""};
-    for (size_t i = 0; r->dir[0] && i < 4; i++) {
-        snprintf(path, sizeof path, "%s/%s", r->dir, names[i]);
-        remove(path);
-    }
+    if (r->dir[0]) harness_remove(r->dir);
 }
 
 static void close_room(struct room *r)

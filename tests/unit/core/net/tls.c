@@ -12,7 +12,7 @@
 #include "core/net/tls.h"
 
 struct pair {
-    char dir[64];
+    char dir[HARNESS_DIR_MAX];
     struct tls_server *server;
     struct tls_session *session;
     struct tls_io io;
@@ -25,23 +25,10 @@ struct pair {
     int last;
 };
 
-static void make_dir(char dir[64])
+static void make_dir(char dir[HARNESS_DIR_MAX])
 {
-    snprintf(dir, 64, "/tmp/lectern-test-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    assert_true(harness_dir(dir));
     log_setup(LOG_ERROR, open("/dev/null", O_WRONLY));
-}
-
-static void remove_dir(const char *dir)
-{
-    char path[160];
-    static const char *const names[] = {"tls/cert.pem", "tls/key.pem", "tls",
-                                        ""};
-
-    for (size_t i = 0; i < 4; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-        remove(path);
-    }
 }
 
 static int create_server(struct tls_server **out, const char *dir)
@@ -114,7 +101,7 @@ static void close_pair(struct pair *p)
     tls_session_free(&p->session); /* may outlive its server */
     SSL_free(p->client);
     SSL_CTX_free(p->client_ctx);
-    remove_dir(p->dir);
+    harness_remove(p->dir);
 }
 
 static void test_bytes_both_ways_at_any_step(void **state)

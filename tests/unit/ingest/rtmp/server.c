@@ -279,13 +279,14 @@ static bool hear_secret(SSL *ssl, const char *text)
 /* sniffs: on the plain port, which serves plain RTMP beside it. */
 static void publish_over_tls(bool sniffs)
 {
-    char dir[] = "/tmp/lectern-rtmps-XXXXXX", clean[64];
+    char dir[HARNESS_DIR_MAX];
     struct tls_server_conf conf = {.cert = "auto", .key = "auto"};
     struct tls_server *tls = NULL;
     struct builder b;
 
     if (walking()) return;
-    conf.data_dir = mkdtemp(dir);
+    assert_true(harness_dir(dir));
+    conf.data_dir = dir;
     assert_int_equal(tls_server_create(&tls, &conf), 0);
     assert_true(begin_over(tls, sniffs, 10));
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -317,8 +318,7 @@ static void publish_over_tls(bool sniffs)
     SSL_CTX_free(ctx);
     close(fd);
     end();
-    snprintf(clean, sizeof clean, "rm -r %s", dir);
-    assert_int_equal(system(clean), 0);
+    harness_remove(dir);
 }
 
 static void test_publish_over_tls(void **state)
