@@ -10,7 +10,7 @@ enum { NAL_STAP_A = 24, NAL_FU_A = 28, FU_START = 0x80, FU_END = 0x40 };
 
 /* --- parameter sets ------------------------------------------------------- */
 
-static void add_set(struct builder *b, unsigned length_size, struct h264_nal n)
+static void add_set(struct builder *b, unsigned length_size, struct nal n)
 {
     if (length_size == 2)
         builder_u16(b, (unsigned)n.len);
@@ -93,7 +93,7 @@ static void emit(struct cutter *c, struct packet p)
     c->count++;
 }
 
-static void cut_nal(struct cutter *c, struct h264_nal n)
+static void cut_nal(struct cutter *c, struct nal n)
 {
     if (n.len <= PACKETS_PAYLOAD_MAX) {
         emit(c, (struct packet){.data = n.data, .len = (uint16_t)n.len});
@@ -122,7 +122,7 @@ static void cut_nal(struct cutter *c, struct h264_nal n)
     }
 }
 
-static bool is_wanted(struct h264_nal n)
+static bool is_wanted(struct nal n)
 {
     switch (h264_type(n)) {
     case H264_SEI:
@@ -137,9 +137,9 @@ static bool is_wanted(struct h264_nal n)
 static int cut_all(struct cutter *c, struct slice units)
 {
     struct reader r = reader_of(units.data, units.len);
-    struct h264_nal n;
+    struct nal n;
 
-    while (h264_next_avcc(&r, 4, &n)) {
+    while (nal_next_sized(&r, 4, &n)) {
         if (is_wanted(n)) cut_nal(c, n);
         if (c->count > PACKETS_MAX) return ERR_LIMIT;
     }

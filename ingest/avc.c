@@ -57,30 +57,8 @@ static int scan(struct avc_source *a, struct slice in, struct h264_unit *u)
     if (err != ERR_SYNTAX || a->framing != 4 || in.len < 5 ||
         memcmp(in.data, start_code, 4) != 0)
         return err;
-    err = h264_scan(u, H264_ANNEXB, in.data, in.len);
-    if (!err) a->framing = H264_ANNEXB;
-    return err;
-}
-
-static int make_payload(unsigned framing, const struct h264_unit *u,
-                        struct slice in, struct slice *out)
-{
-    struct builder b;
-    struct buf *packed;
-
-    if (!u->slices) {
-        *out = (struct slice){0};
-        return 0;
-    }
-    if (u->clean) {
-        *out = slice_ref(in);
-        return 0;
-    }
-    /* a NAL's length field may grow by 3, and an empty body holds no NAL */
-    builder_init(&b, in.len * 4 + 16);
-    h264_repack(&b, framing, in.data, in.len);
-    int err = builder_seal(&b, &packed);
-    if (!err) *out = slice_take(&packed);
+    err = h264_scan(u, NAL_ANNEXB, in.data, in.len);
+    if (!err) a->framing = NAL_ANNEXB;
     return err;
 }
 
@@ -97,7 +75,9 @@ int avc_source_unit(struct avc_source *a, struct slice in, bool says_key,
         err = merge_params(a, &u.params, &made.changed);
     if (err) return err;
     if (u.slices && !a->config) return ERR_ORDER;
-    err = make_payload(a->framing, &u, in, &made.payload);
+    if (u.slices && u.scan.clean) made.payload = slice_ref(in);
+    if (u.slices && !u.scan.clean)
+        err = nal_payload(&made.payload, a->framing, in, h264_drops);
     if (err) return err;
     *out = made;
     return 0;

@@ -13,7 +13,7 @@
 /* {.framing = 4} is a source of which nothing is known yet. */
 struct avc_source {
     struct buf *config; /* avcC for what comes out; NULL while unknown */
-    unsigned framing;   /* of what comes in: H264_ANNEXB or the length size */
+    unsigned framing;   /* of what comes in: NAL_ANNEXB or the length size */
 };
 void avc_source_release(struct avc_source *a);
 
@@ -25,6 +25,7 @@ int avc_source_config(struct avc_source *a, const void *avcc, size_t len,
 struct avc_unit {
     struct slice payload; /* one reference given; empty: nothing to decode */
     bool key;
+    bool leading; /* HEVC: of no use where its keyframe is the first picture */
     bool changed; /* config is another one from this unit on */
 };
 /* Borrows in (an access unit). Without need to change a byte, the payload is

@@ -48,28 +48,6 @@ static int merge_params(struct hevc_source *h, const struct hevc_params *sent,
     return err ? err : replace_config(h, &p, changed);
 }
 
-static int make_payload(unsigned framing, const struct hevc_unit *u,
-                        struct slice in, struct slice *out)
-{
-    struct builder b;
-    struct buf *packed;
-
-    if (!u->slices) {
-        *out = (struct slice){0};
-        return 0;
-    }
-    if (u->clean) {
-        *out = slice_ref(in);
-        return 0;
-    }
-    /* a NAL's length field may grow by 3, and an empty body holds no NAL */
-    builder_init(&b, in.len * 4 + 16);
-    hevc_repack(&b, framing, in.data, in.len);
-    int err = builder_seal(&b, &packed);
-    if (!err) *out = slice_take(&packed);
-    return err;
-}
-
 int hevc_source_unit(struct hevc_source *h, struct slice in,
                      struct avc_unit *out)
 {
@@ -79,11 +57,14 @@ int hevc_source_unit(struct hevc_source *h, struct slice in,
 
     if (err) return err;
     made.key = u.irap;
+    made.leading = u.leading;
     if (u.irap || !u.slices || !h->config)
         err = merge_params(h, &u.params, &made.changed);
     if (err) return err;
     if (u.slices && !h->config) return ERR_ORDER;
-    err = make_payload(h->framing, &u, in, &made.payload);
+    if (u.slices && u.scan.clean) made.payload = slice_ref(in);
+    if (u.slices && !u.scan.clean)
+        err = nal_payload(&made.payload, h->framing, in, hevc_drops);
     if (err) return err;
     *out = made;
     return 0;

@@ -15,7 +15,7 @@ enum {
     PID_AUDIO = 0x101,
     PID_MORE = 0x102
 };
-enum { TYPE_ADTS = 0x0f, TYPE_H264 = 0x1b, TYPE_HEVC = 0x24 };
+enum { TYPE_ADTS = 0x0f, TYPE_H264 = 0x1b, TYPE_HEVC = 0x24, TYPE_VVC = 0x33 };
 
 /* An encoder's pictures in Annex B: delimiter, sets, IDR; delimiter, slice. */
 static const uint8_t test_key[] = {

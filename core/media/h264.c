@@ -7,71 +7,16 @@
 #include "core/base/err.h"
 #include "core/media/h264_sps.h"
 
-enum { NALS_PER_UNIT_MAX = 4096, SEI_BYTES_SEEN = 256 };
+enum { SEI_BYTES_SEEN = 256 };
 
-bool h264_next_avcc(struct reader *r, unsigned length_size,
-                    struct h264_nal *out)
-{
-    while (reader_left(r) && !r->failed) {
-        uint32_t len = 0;
-        for (unsigned i = 0; i < length_size; i++)
-            len = len << 8 | reader_u8(r);
-        if (r->failed) return false;
-        if (!len) continue;
-        const uint8_t *data = reader_take(r, len);
-        if (!data) return false;
-        *out = (struct h264_nal){data, len};
-        return true;
-    }
-    return false;
-}
-
-/* The next 00 00 01 at or after p; end if there is none. */
-static const uint8_t *find_start(const uint8_t *p, const uint8_t *end)
-{
-    while (end - p >= 3) {
-        p = memchr(p, 0, (size_t)(end - p - 2));
-        if (!p) return end;
-        if (p[1] == 0 && p[2] == 1) return p;
-        p++;
-    }
-    return end;
-}
-
-bool h264_next_annexb(struct reader *r, struct h264_nal *out)
-{
-    while (reader_left(r)) {
-        const uint8_t *start = find_start(r->at, r->end);
-        if (start == r->end) {
-            r->at = r->end;
-            return false;
-        }
-        start += 3;
-        const uint8_t *next = find_start(start, r->end), *end = next;
-        while (end > start && !end[-1])
-            end--;
-        r->at = next;
-        if (end == start) continue;
-        *out = (struct h264_nal){start, (size_t)(end - start)};
-        return true;
-    }
-    return false;
-}
-
-static bool next_nal(struct reader *r, unsigned framing, struct h264_nal *out)
-{
-    return framing == H264_ANNEXB ? h264_next_annexb(r, out)
-                                  : h264_next_avcc(r, framing, out);
-}
-
-static bool is_same(struct h264_nal a, struct h264_nal b)
+static bool is_same(struct nal a, struct nal b)
 {
     return a.len == b.len && !memcmp(a.data, b.data, a.len);
 }
 
 /* Parameter set ids lie in the first bytes, where emulation prevention cannot
  * have struck: an SPS id follows three bytes, a PPS id the header. */
-static uint32_t set_id(struct h264_nal n)
+static uint32_t set_id(struct nal n)
 {
     size_t skip = h264_type(n) == H264_SPS ? 4 : 1;
 
@@ -80,10 +25,10 @@ static uint32_t set_id(struct h264_nal n)
     return bits_ue(&b);
 }
 
-int h264_params_add(struct h264_params *p, struct h264_nal n)
+int h264_params_add(struct h264_params *p, struct nal n)
 {
     bool sps = h264_type(n) == H264_SPS;
-    struct h264_nal *sets = sps ? p->sps : p->pps;
+    struct nal *sets = sps ? p->sps : p->pps;
     int *count = sps ? &p->sps_count : &p->pps_count;
     int most = sps ? H264_SPS_COUNT_MAX : H264_PPS_COUNT_MAX;
 
@@ -106,7 +51,7 @@ static int read_sets(struct h264_params *p, struct reader *r, int count,
     for (int i = 0; i < count; i++) {
         uint16_t len = reader_u16(r);
         const uint8_t *data = reader_take(r, len);
-        struct h264_nal n = {data, len};
+        struct nal n = {data, len};
         if (r->failed) return ERR_SYNTAX;
         if (!len) continue;
         if (h264_type(n) != type) return ERR_SYNTAX;
@@ -165,7 +110,7 @@ void h264_avcc_write(struct builder *b, const struct h264_params *p)
     builder_u8(b, 0); /* no SPS extensions */
 }
 
-void h264_codec_text(char out[H264_CODEC_TEXT], struct h264_nal sps)
+void h264_codec_text(char out[H264_CODEC_TEXT], struct nal sps)
 {
     if (sps.len < 4)
         snprintf(out, H264_CODEC_TEXT, "avc1.42e01e");
@@ -176,7 +121,7 @@ void h264_codec_text(char out[H264_CODEC_TEXT], struct h264_nal sps)
 
 /* Payload type 6 with recovery_frame_cnt 0 (annex D.1.8) means: decoding may
  * start here, as at an IDR. */
-static bool is_recovery_point(struct h264_nal n)
+static bool is_recovery_point(struct nal n)
 {
     size_t len = n.len < SEI_BYTES_SEEN ? n.len : SEI_BYTES_SEEN;
     struct reader r = reader_of(n.data + 1, len - 1);
@@ -196,19 +141,24 @@ static bool is_recovery_point(struct h264_nal n)
     return false;
 }
 
-static bool is_dropped(enum h264_nal_type type)
+bool h264_drops(struct nal n)
 {
-    return type == H264_AUD || type == H264_FILLER || type == H264_SPS ||
-           type == H264_PPS || type == H264_END_SEQUENCE ||
-           type == H264_END_STREAM;
+    switch (h264_type(n)) {
+    case H264_AUD:
+    case H264_FILLER:
+    case H264_SPS:
+    case H264_PPS:
+    case H264_END_SEQUENCE:
+    case H264_END_STREAM: return true;
+    default: return false;
+    }
 }
 
-static int scan_nal(struct h264_unit *u, struct h264_nal n)
+static int scan_nal(struct nal n, void *arg)
 {
+    struct h264_unit *u = arg;
     enum h264_nal_type type = h264_type(n);
 
-    if (n.data[0] & 0x80) return ERR_SYNTAX; /* forbidden_zero_bit */
-    if (is_dropped(type)) u->dropped++;
     if (type == H264_IDR) u->idr = true;
     if (type >= H264_SLICE && type <= H264_IDR) u->slices++;
     if (type == H264_SEI && is_recovery_point(n)) u->recovery = true;
@@ -220,52 +170,20 @@ static int scan_nal(struct h264_unit *u, struct h264_nal n)
 int h264_scan(struct h264_unit *out, unsigned framing, const void *data,
               size_t len)
 {
-    struct reader r = reader_of(data, len);
-    struct h264_nal n;
-    size_t kept = 0;
-    int nals = 0;
-
     *out = (struct h264_unit){.params.length_size = 4};
-    while (next_nal(&r, framing, &n)) {
-        if (++nals > NALS_PER_UNIT_MAX) return ERR_LIMIT;
-        int err = scan_nal(out, n);
-        if (err) return err;
-        kept += 4 + n.len;
-    }
-    if (r.failed) return ERR_SYNTAX;
-    out->clean = framing == 4 && !out->dropped && kept == len;
-    return 0;
-}
-
-void h264_repack(struct builder *b, unsigned framing, const void *data,
-                 size_t len)
-{
-    struct reader r = reader_of(data, len);
-    struct h264_nal n;
-
-    while (next_nal(&r, framing, &n)) {
-        if (is_dropped(h264_type(n))) continue;
-        builder_u32(b, (uint32_t)n.len);
-        builder_bytes(b, n.data, n.len);
-    }
-}
-
-static void put_annexb(struct builder *b, struct h264_nal n)
-{
-    builder_u32(b, 1);
-    builder_bytes(b, n.data, n.len);
+    return nal_scan(&out->scan, framing, data, len, h264_drops, scan_nal, out);
 }
 
 void h264_to_annexb(struct builder *b, const struct h264_params *p,
                     const void *data, size_t len)
 {
     struct reader r = reader_of(data, len);
-    struct h264_nal n;
+    struct nal n;
 
     for (int i = 0; p && i < p->sps_count; i++)
-        put_annexb(b, p->sps[i]);
+        nal_put_annexb(b, p->sps[i]);
     for (int i = 0; p && i < p->pps_count; i++)
-        put_annexb(b, p->pps[i]);
-    while (h264_next_avcc(&r, 4, &n))
-        put_annexb(b, n);
+        nal_put_annexb(b, p->pps[i]);
+    while (nal_next_sized(&r, 4, &n))
+        nal_put_annexb(b, n);
 }

@@ -1,15 +1,14 @@
-/* core/media/h264.h — H.264 framing: NAL units in length-prefixed (AVCC) and
- * start-code (Annex B) form, the avcC record, and the cleaning every ingest
- * does. Parsing only, no codec. Pure; any thread.
- * Spec: ITU-T H.264 §7.3.1, annex B; ISO/IEC 14496-15 §5.3.3. */
+/* core/media/h264.h — H.264: the avcC record, parameter sets, and the cleaning
+ * every ingest does (NAL units are core/media/nal.h). Parsing only, no codec.
+ * Pure; any thread. Spec: ITU-T H.264 §7.3.1, annex B; ISO/IEC 14496-15 §5.3.3.
+ */
 #ifndef CORE_MEDIA_H264_H
 #define CORE_MEDIA_H264_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/base/buf.h"
-#include "core/base/bytes.h"
+#include "core/media/nal.h"
 
 enum h264_nal_type {
     H264_SLICE = 1,
@@ -25,29 +24,16 @@ enum h264_nal_type {
 
 enum { H264_SPS_COUNT_MAX = 8, H264_PPS_COUNT_MAX = 32, H264_CODEC_TEXT = 12 };
 
-/* Borrowed bytes of one NAL unit, header byte included; len is never 0. */
-struct h264_nal {
-    const uint8_t *data;
-    size_t len;
-};
-
-static inline enum h264_nal_type h264_type(struct h264_nal n)
+static inline enum h264_nal_type h264_type(struct nal n)
 {
     return (enum h264_nal_type)(n.data[0] & 0x1f);
 }
-
-/* Steps over one NAL behind a length of length_size (1 .. 4) bytes; empty NALs
- * are skipped. False at the end; r->failed if it was cut short. */
-bool h264_next_avcc(struct reader *r, unsigned length_size,
-                    struct h264_nal *out);
-/* The same behind start codes; trailing zeros are no part of a NAL. */
-bool h264_next_annexb(struct reader *r, struct h264_nal *out);
 
 /* The parameter sets of a stream; borrowed bytes. */
 struct h264_params {
     unsigned length_size; /* of the payloads this goes with; 1, 2 or 4 */
     int sps_count, pps_count;
-    struct h264_nal sps[H264_SPS_COUNT_MAX], pps[H264_PPS_COUNT_MAX];
+    struct nal sps[H264_SPS_COUNT_MAX], pps[H264_PPS_COUNT_MAX];
 };
 
 /* Borrows data. Written only on success. 0, ERR_SYNTAX, ERR_LIMIT (too many
@@ -60,33 +46,28 @@ void h264_avcc_write(struct builder *b, const struct h264_params *p);
 
 /* Adds a set; one of the same id is replaced. 0, ERR_SYNTAX (neither SPS nor
  * PPS) or ERR_LIMIT (full). */
-int h264_params_add(struct h264_params *p, struct h264_nal n);
+int h264_params_add(struct h264_params *p, struct nal n);
 
 /* "avc1.42c01e" and a NUL, from the first bytes of an SPS. */
-void h264_codec_text(char out[H264_CODEC_TEXT], struct h264_nal sps);
-
-enum h264_framing { H264_ANNEXB = 0 }; /* else the length size: 1 .. 4 */
+void h264_codec_text(char out[H264_CODEC_TEXT], struct nal sps);
 
 /* What one access unit holds. */
 struct h264_unit {
     bool idr;      /* an IDR slice */
     bool recovery; /* SEI recovery point with recovery_frame_cnt 0 */
     int slices;    /* coded slices of any kind */
-    int dropped;   /* empty NALs are not counted */
-    bool clean;    /* 4-byte lengths, nothing to drop: usable as it is */
+    struct nal_scan scan;
     struct h264_params params; /* sets sent in band; borrowed */
 };
 
-/* Looks through an access unit. framing: H264_ANNEXB or the length size.
+/* Looks through an access unit. framing: NAL_ANNEXB or the length size.
  * 0, ERR_SYNTAX (cut short, forbidden bit) or ERR_LIMIT (over 4096 NALs, too
  * many sets). */
 int h264_scan(struct h264_unit *out, unsigned framing, const void *data,
               size_t len);
-/* Appends data with 4-byte lengths and without delimiters, filler, end codes
- * and parameter sets (those live in the track's config). Data that
- * h264_scan() refused is copied as far as it is sound. */
-void h264_repack(struct builder *b, unsigned framing, const void *data,
-                 size_t len);
+/* Delimiters, filler, end codes, and parameter sets, which live in the track's
+ * config. */
+bool h264_drops(struct nal n);
 /* Appends a 4-byte-length payload as Annex B, the sets of p (may be NULL)
  * first. */
 void h264_to_annexb(struct builder *b, const struct h264_params *p,

@@ -7,7 +7,6 @@
 #include "core/base/err.h"
 
 enum {
-    NALS_PER_UNIT_MAX = 4096,
     HVCC_FIXED_BYTES = 22, /* before the arrays */
     SET_BYTES_MAX = 65535,
     NO_ID = 0xffffffff,
@@ -15,7 +14,7 @@ enum {
 
 /* --- parameter sets --- */
 
-static uint32_t set_id(struct h264_nal n)
+static uint32_t set_id(struct nal n)
 {
     struct hevc_sps s;
     struct bits b = bits_of(n.data + 2, n.len - 2);
@@ -27,7 +26,7 @@ static uint32_t set_id(struct h264_nal n)
     }
 }
 
-int hevc_params_add(struct hevc_params *p, struct h264_nal n)
+int hevc_params_add(struct hevc_params *p, struct nal n)
 {
     unsigned kind;
     uint32_t id;
@@ -37,7 +36,7 @@ int hevc_params_add(struct hevc_params *p, struct h264_nal n)
     if (kind >= HEVC_SET_KINDS) return ERR_SYNTAX;
     id = set_id(n);
     if (id == NO_ID) return ERR_SYNTAX;
-    struct h264_nal *sets = p->sets[kind];
+    struct nal *sets = p->sets[kind];
     for (int i = 0; i < p->count[kind]; i++) {
         if (set_id(sets[i]) != id) continue;
         sets[i] = n;
@@ -56,7 +55,7 @@ static int read_array(struct hevc_params *p, struct reader *r)
 
     for (unsigned i = 0; i < count; i++) {
         uint16_t len = reader_u16(r);
-        struct h264_nal n = {reader_take(r, len), len};
+        struct nal n = {reader_take(r, len), len};
         if (r->failed) return ERR_SYNTAX;
         if (!ours || !len) continue;
         if (hevc_type(n) != type) return ERR_SYNTAX;
@@ -144,70 +143,38 @@ int hevc_codec_text(char out[HEVC_CODEC_TEXT], const void *hvcc, size_t len)
 
 /* --- access units --- */
 
-static bool next_nal(struct reader *r, unsigned framing, struct h264_nal *out)
-{
-    return framing == H264_ANNEXB ? h264_next_annexb(r, out)
-                                  : h264_next_avcc(r, framing, out);
-}
-
-static bool is_set(struct h264_nal n)
+static bool is_set(struct nal n)
 {
     return hevc_type(n) >= HEVC_VPS && hevc_type(n) <= HEVC_PPS;
 }
 
-static bool is_base_layer(struct h264_nal n)
+static bool is_base_layer(struct nal n)
 {
     return !(n.data[0] & 1) && n.data[1] < 8;
 }
 
-static bool is_dropped(struct h264_nal n)
+bool hevc_drops(struct nal n)
 {
     if (n.len < 3 || !is_base_layer(n)) return true;
     return hevc_type(n) >= HEVC_VPS && hevc_type(n) <= HEVC_FILLER;
 }
 
-static int scan_nal(struct hevc_unit *u, struct h264_nal n)
+static int scan_nal(struct nal n, void *arg)
 {
+    struct hevc_unit *u = arg;
     unsigned type = hevc_type(n);
 
-    if (n.data[0] & 0x80) return ERR_SYNTAX; /* forbidden_zero_bit */
-    if (is_dropped(n)) u->dropped++;
     if (n.len < 3 || !is_base_layer(n)) return 0;
     if (is_set(n)) return hevc_params_add(&u->params, n);
     if (type <= HEVC_VCL_LAST) u->slices++;
     if (type >= HEVC_IRAP_FIRST && type <= HEVC_IRAP_LAST) u->irap = true;
+    if (type == HEVC_RASL_N || type == HEVC_RASL_R) u->leading = true;
     return 0;
 }
 
 int hevc_scan(struct hevc_unit *out, unsigned framing, const void *data,
               size_t len)
 {
-    struct reader r = reader_of(data, len);
-    struct h264_nal n;
-    size_t kept = 0;
-    int nals = 0;
-
     *out = (struct hevc_unit){.params.length_size = 4};
-    while (next_nal(&r, framing, &n)) {
-        if (++nals > NALS_PER_UNIT_MAX) return ERR_LIMIT;
-        int err = scan_nal(out, n);
-        if (err) return err;
-        kept += 4 + n.len;
-    }
-    if (r.failed) return ERR_SYNTAX;
-    out->clean = framing == 4 && !out->dropped && kept == len;
-    return 0;
-}
-
-void hevc_repack(struct builder *b, unsigned framing, const void *data,
-                 size_t len)
-{
-    struct reader r = reader_of(data, len);
-    struct h264_nal n;
-
-    while (next_nal(&r, framing, &n)) {
-        if (is_dropped(n)) continue;
-        builder_u32(b, (uint32_t)n.len);
-        builder_bytes(b, n.data, n.len);
-    }
+    return nal_scan(&out->scan, framing, data, len, hevc_drops, scan_nal, out);
 }

@@ -241,7 +241,7 @@ int hevc_sps_parse(struct hevc_sps *out, const void *nal, size_t len)
     int err;
 
     if (len > sizeof plain) return ERR_LIMIT;
-    if (len < 2 || hevc_type((struct h264_nal){nal, len}) != HEVC_SPS)
+    if (len < 2 || hevc_type((struct nal){nal, len}) != HEVC_SPS)
         return ERR_SYNTAX;
     b = bits_of(plain, unescape(plain, nal, len));
     err = parse_body(&b, &s);

@@ -75,12 +75,11 @@ static bool is_taken(const struct demux *d, int slot)
 static int choose_slot(const struct demux *d, struct demux_stream *const *old,
                        int old_count, const struct pmt_stream *map)
 {
-    int first = map->content == CONTENT_H264 ? DEMUX_SLOT_VIDEO
-                                             : DEMUX_SLOT_AUDIO_FIRST;
-    int last =
-        map->content == CONTENT_H264 ? DEMUX_SLOT_VIDEO : DEMUX_SLOTS - 1;
+    bool video = content_is_picture(map->content);
+    int first = video ? DEMUX_SLOT_VIDEO : DEMUX_SLOT_AUDIO_FIRST;
+    int last = video ? DEMUX_SLOT_VIDEO : DEMUX_SLOTS - 1;
 
-    if (map->content != CONTENT_H264 && !is_audio(map->content)) return -1;
+    if (!video && !is_audio(map->content)) return -1;
     for (int slot = first; slot <= last; slot++) {
         bool waits = false; /* for a stream further down that goes on */
         for (int i = 0; i < old_count; i++)
@@ -240,7 +239,8 @@ static void name_streams(struct demux *d)
     }
     if (at < sizeof d->missing)
         snprintf(d->missing + at, sizeof d->missing - at,
-                 "%s): send H.264 and AAC", *between ? "" : "no media");
+                 "%s): send H.264 or HEVC, and AAC",
+                 *between ? "" : "no media");
 }
 
 const char *demux_missing(struct demux *d)

@@ -1,7 +1,7 @@
 /* ingest/mpegts/demux.h — a transport stream becomes tracks and access units:
- * the first program's first H.264 stream and its audio streams. Pure: bytes in
- * by feed, events out; no clock of its own. Lives on one loop. README.md has
- * the rules.
+ * the first program's first H.264 or HEVC stream and its audio streams. Pure:
+ * bytes in by feed, events out; no clock of its own. Lives on one loop.
+ * README.md has the rules.
  *
  *   packets ─► PAT ─► PMT ─► streams ─► PES units ─► access units
  *

@@ -3,6 +3,7 @@
 
 #include "core/base/err.h"
 #include "core/media/h264.h"
+#include "core/media/hevc.h"
 #include "ingest/mpegts/demux_priv.h"
 
 enum {
@@ -41,11 +42,23 @@ static int64_t to_us(int64_t ticks)
 /* --- video ------------------------------------------------------------------
  */
 
+static bool is_hevc(const struct demux_stream *s)
+{
+    return s->map.content == CONTENT_HEVC;
+}
+
+static struct buf *video_config(const struct demux_stream *s)
+{
+    return is_hevc(s) ? s->hevc.config : s->avc.config;
+}
+
 static void announce_video(struct demux_stream *s)
 {
-    struct track_info info = {
-        .kind = TRACK_VIDEO, .codec = CODEC_H264, .timescale = VIDEO_TIMESCALE};
-    struct slice config = slice_of(s->avc.config, 0, buf_len(s->avc.config));
+    struct track_info info = {.kind = TRACK_VIDEO,
+                              .codec = is_hevc(s) ? CODEC_HEVC : CODEC_H264,
+                              .timescale = VIDEO_TIMESCALE};
+    struct slice config =
+        slice_of(video_config(s), 0, buf_len(video_config(s)));
 
     s->announced = true;
     s->demux->events.on_track(s->slot, &info, config, s->demux->events.arg);
@@ -63,8 +76,11 @@ static void give_picture(struct demux_stream *s, const struct pes_unit *u,
                                 .pts_us = to_us(dts + step(u->dts, u->pts)),
                                 .payload = picture->payload};
 
-    if (picture->key) s->need_key = false;
-    if (s->need_key) {
+    if (picture->key) {
+        s->drop_leading = s->need_key;
+        s->need_key = false;
+    }
+    if (s->need_key || (picture->leading && s->drop_leading)) {
         d->counts.dropped_frames++;
         return;
     }
@@ -79,7 +95,8 @@ static void take_picture(struct demux_stream *s, const struct pes_unit *u)
     struct avc_unit picture;
     int err;
 
-    err = avc_source_unit(&s->avc, in, u->random_access, &picture);
+    err = is_hevc(s) ? hevc_source_unit(&s->hevc, in, &picture)
+                     : avc_source_unit(&s->avc, in, u->random_access, &picture);
     if (err == ERR_ORDER) { /* no parameter set came yet */
         d->counts.dropped_frames++;
         return;
@@ -90,30 +107,36 @@ static void take_picture(struct demux_stream *s, const struct pes_unit *u)
         s->need_key = true;
         return;
     }
-    if (picture.changed || (s->avc.config && !s->announced)) announce_video(s);
+    if (picture.changed || (video_config(s) && !s->announced))
+        announce_video(s);
     if (picture.payload.len) give_picture(s, u, &picture);
     slice_unref(&picture.payload);
 }
 
+static bool is_delimiter(const struct demux_stream *s, struct nal n)
+{
+    return is_hevc(s) ? hevc_type(n) == HEVC_AUD : h264_type(n) == H264_AUD;
+}
+
 /* Where the second access unit begins, by its delimiter; u->len: there is only
  * one. */
-static size_t find_next_picture(const struct pes_unit *u)
+static size_t find_next_picture(const struct demux_stream *s,
+                                const struct pes_unit *u)
 {
     struct reader r = reader_of(u->data, u->len);
-    struct h264_nal n;
+    struct nal n;
 
-    for (bool first = true; h264_next_annexb(&r, &n); first = false)
-        if (h264_type(n) == H264_AUD && !first)
-            return (size_t)(n.data - u->data) - 3;
+    for (bool first = true; nal_next_annexb(&r, &n); first = false)
+        if (!first && is_delimiter(s, n)) return (size_t)(n.data - u->data) - 3;
     return u->len;
 }
 
-static int count_pictures(struct pes_unit u)
+static int count_pictures(const struct demux_stream *s, struct pes_unit u)
 {
     int n = 0;
 
     for (; u.len && n < PICTURES_MAX; n++) {
-        size_t len = find_next_picture(&u);
+        size_t len = find_next_picture(s, &u);
         u.data += len;
         u.len -= len;
     }
@@ -129,7 +152,7 @@ static void take_pictures(struct demux_stream *s, const struct pes_unit *u,
 
     for (int i = 0; i < count; i++) {
         one.data = rest.data;
-        one.len = i + 1 < count ? find_next_picture(&rest) : rest.len;
+        one.len = i + 1 < count ? find_next_picture(s, &rest) : rest.len;
         rest.data += one.len;
         rest.len -= one.len;
         take_picture(s, &one);
@@ -141,7 +164,7 @@ static void take_pictures(struct demux_stream *s, const struct pes_unit *u,
 static void on_video(const struct pes_unit *u, void *arg)
 {
     struct demux_stream *s = arg;
-    int count = count_pictures(*u);
+    int count = count_pictures(s, *u);
     int64_t spacing = CLOCK_HZ / 30;
 
     if (u->dts == PES_NO_TIME) {
@@ -279,9 +302,9 @@ int demux_stream_create(struct demux_stream **out, struct demux *d,
     s->map = *map;
     s->slot = slot;
     s->need_key = true;
-    s->avc.framing = H264_ANNEXB;
+    s->avc.framing = s->hevc.framing = NAL_ANNEXB;
     pes_init(&s->pes,
-             map->content == CONTENT_H264 ? PES_VIDEO_MAX : PES_OTHER_MAX);
+             content_is_picture(map->content) ? PES_VIDEO_MAX : PES_OTHER_MAX);
     audio_init(&s->audio, map->content);
     if (map->content == CONTENT_SCTE35) {
         s->section = malloc(sizeof *s->section);
@@ -302,6 +325,7 @@ void demux_stream_free(struct demux_stream **out)
     *out = NULL;
     if (!s) return;
     avc_source_release(&s->avc);
+    hevc_source_release(&s->hevc);
     audio_release(&s->audio);
     pes_release(&s->pes);
     free(s->section);
@@ -320,7 +344,7 @@ static pes_fn *taker(const struct demux_stream *s)
 {
     if (s->map.content == CONTENT_ID3) return on_id3;
     if (s->slot < 0) return NULL;
-    if (s->map.content == CONTENT_H264) return on_video;
+    if (content_is_picture(s->map.content)) return on_video;
     if (s->map.content == CONTENT_OPUS && !is_opus_we_take(&s->map))
         return NULL;
     return on_audio;

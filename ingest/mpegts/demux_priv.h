@@ -3,6 +3,7 @@
 #ifndef INGEST_MPEGTS_DEMUX_PRIV_H
 #define INGEST_MPEGTS_DEMUX_PRIV_H
 #include "ingest/avc.h"
+#include "ingest/hevc.h"
 #include "ingest/mpegts/audio.h"
 #include "ingest/mpegts/demux.h"
 
@@ -15,10 +16,12 @@ struct demux_stream {
     struct ts_counter counter;
     struct pes pes;
     struct section *section; /* SCTE-35 */
-    struct avc_source avc;
+    struct avc_source avc;   /* one of these, as */
+    struct hevc_source hevc; /* the map says */
     struct audio audio;
     bool announced, need_key;
-    bool timed; /* last_dts and last_pictures are of the unit before */
+    bool drop_leading; /* the pictures before its keyframe are not there */
+    bool timed;        /* last_dts and last_pictures are of the unit before */
     int64_t last_dts;
     int last_pictures;
 };

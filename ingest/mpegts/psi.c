@@ -302,6 +302,11 @@ bool content_is_media(enum content c)
     return c >= CONTENT_H264 && c <= CONTENT_DTS;
 }
 
+bool content_is_picture(enum content c)
+{
+    return c == CONTENT_H264 || c == CONTENT_HEVC;
+}
+
 static const char languages[][3][4] = {
     {"eng", "", "en"},    {"deu", "ger", "de"}, {"fra", "fre", "fr"},
     {"spa", "", "es"},    {"ita", "", "it"},    {"por", "", "pt"},

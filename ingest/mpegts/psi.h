@@ -46,11 +46,11 @@ int pat_parse(struct pat *out, const uint8_t *data, size_t len);
 enum content {
     CONTENT_UNKNOWN,
     CONTENT_H264,
+    CONTENT_HEVC,
     CONTENT_ADTS,
     CONTENT_LATM,
     CONTENT_OPUS,
-    CONTENT_HEVC, /* from here on: known by name, not taken */
-    CONTENT_VVC,
+    CONTENT_VVC, /* from here on: known by name, not taken */
     CONTENT_AV1,
     CONTENT_MPEG_VIDEO,
     CONTENT_MPEG_AUDIO,
@@ -65,6 +65,7 @@ enum content {
 };
 const char *content_name(enum content c); /* "h264", "MPEG-1/2 audio" */
 bool content_is_media(enum content c);    /* pictures or sound */
+bool content_is_picture(enum content c);  /* of the kinds that are taken */
 
 struct pmt_stream {
     uint16_t pid;

@@ -146,14 +146,15 @@ static void on_frame(const struct publisher_frame *f, void *arg)
 static void on_unsupported(uint16_t pid, enum content c, void *arg)
 {
     struct link *l = arg;
-    bool ours = c == CONTENT_H264; /* a second picture */
+    bool ours = content_is_picture(c); /* a second one */
 
     if (l->unsupported++ >= UNSUPPORTED_LOGGED) return;
     log_warn("srt", "stream_left_out", log_s("channel", l->channel),
              log_i("pid", pid), log_s("codec", content_name(c)),
              log_s("reason", ours ? "one video stream is taken, the first"
                              : content_is_media(c)
-                                 ? "codec is not supported: send H.264 and AAC"
+                                 ? "codec is not supported: send H.264 or "
+                                   "HEVC, and AAC"
                                  : "not media"));
 }
 

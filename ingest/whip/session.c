@@ -50,7 +50,7 @@ static int read_sprop(struct whip_session *s, struct sdp_text all)
                                 comma ? (size_t)(comma - all.at) : all.len};
         uint8_t *at = sets + count++ * set_max;
         size_t n = decode_set(word, at);
-        if (n) h264_params_add(&p, (struct h264_nal){at, n});
+        if (n) h264_params_add(&p, (struct nal){at, n});
         all.at += word.len + (comma != NULL);
         all.len -= word.len + (comma != NULL);
     }

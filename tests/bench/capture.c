@@ -88,11 +88,11 @@ static bool next_unit(struct clip *c, struct slice *out, bool *key)
 {
     struct builder b;
     struct buf *whole = NULL;
-    struct h264_nal nal;
+    struct nal nal;
 
     builder_init(&b, WIRE_PAYLOAD_MAX);
     *key = false;
-    while (h264_next_annexb(&c->in, &nal)) {
+    while (nal_next_annexb(&c->in, &nal)) {
         if (h264_type(nal) == H264_AUD) {
             if (b.len) break;
             continue;

@@ -89,7 +89,7 @@ struct source {
     struct timer tick;
     struct loop *loop;
     int64_t started_at, until_at;
-    struct h264_nal nal;
+    struct nal nal;
     bool more;
     int fps;
     int64_t frames, audio_frames;
@@ -101,13 +101,13 @@ static void write_track(struct source *s)
 {
     struct reader r = s->video;
     struct h264_params params = {.length_size = 4};
-    struct h264_nal n;
+    struct nal n;
     struct builder b;
     struct buf *config;
     struct adts_header adts;
     uint8_t asc[AAC_CONFIG_MAX];
 
-    while (params.pps_count == 0 && h264_next_annexb(&r, &n))
+    while (params.pps_count == 0 && nal_next_annexb(&r, &n))
         h264_params_add(&params, n);
     builder_init(&b, 65536);
     h264_avcc_write(&b, &params);
@@ -148,10 +148,10 @@ static void mark_and_append(struct source *s, struct builder *b, bool idr)
 static bool next_video(struct source *s)
 {
     struct builder b;
-    struct h264_nal n;
+    struct nal n;
 
     builder_init(&b, GOP_MAX);
-    while (h264_next_annexb(&s->video, &n)) {
+    while (nal_next_annexb(&s->video, &n)) {
         enum h264_nal_type type = h264_type(n);
 
         builder_u32(&b, (uint32_t)n.len);

@@ -14,9 +14,11 @@ import { until } from "./lib/wait.mjs";
 
 const BUILD = process.env.LECTERN_BUILD ?? "build";
 const SECRET = "secret-key";
+const HEVC = "hevc-key";
 const PASSPHRASE = "correct-horse-battery";
 const YAML = "channels:\n" +
     `  - { name: demo, stream_key: ${KEY} }\n` +
+    `  - { name: hevc, stream_key: ${HEVC} }\n` +
     `  - { name: secret, stream_key: ${SECRET}, type: BASIC, ` +
     `srt_passphrase: "${PASSPHRASE}" }\n`;
 const encrypted = (text) => `&passphrase=${text}&pbkeylen=16`;
@@ -135,6 +137,35 @@ test("GStreamer publishes", async () => {
         "voaacenc", "!", "aacparse", "!", "mux."]);
     await server.isLive("secret");
     await check("secret");
+});
+
+test("HEVC passes through on top of an H.264 ladder", async () => {
+    lecturer = new Program("ffmpeg", ["-nostdin", "-v", "error", "-re",
+        "-f", "lavfi", "-i", "testsrc2=s=320x180:r=30", "-re",
+        "-f", "lavfi", "-i", "sine", "-c:v", "libx265", "-preset",
+        "ultrafast", "-x265-params", "keyint=60:open-gop=1:bframes=2:" +
+        "pools=1:frame-threads=1:log-level=error", "-pix_fmt", "yuv420p",
+        "-c:a", "aac", "-f", "mpegts", server.srt(HEVC)]);
+    await server.isLive("hevc");
+    const urls = await until("the ladder is listed", async () => {
+        const top = await (await fetch(server.playlist("hevc"))).text();
+        return /CODECS="hvc1[^]*CODECS="avc1/.test(top) && top.split("\n")
+            .filter((line) => line && !line.startsWith("#"))
+            .map((line) => new URL(line, server.playlist("hevc")).href);
+    });
+    const decoded = async (url) => {
+        const program = new Program("ffmpeg", ["-hide_banner", "-nostdin",
+            "-xerror", "-i", url, "-map", "0:v:0", "-t", "2", "-f", "null",
+            "-"]);
+        const { code } = await program.gone;
+        const said = program.lines.join("\n");
+        assert.equal(code, 0, said);
+        return said;
+    };
+    assert.match(await decoded(urls[0]), /Video: hevc .*\(hvc1 .*320x180/);
+    assert.match(await decoded(urls[1]), /Video: h264 /);
+    await check("hevc");
+    assert.equal(await metric("lectern_mpegts_lost_units_total"), 0);
 });
 
 test("OBS streams, encrypted", { skip: !hasObs }, async () => {

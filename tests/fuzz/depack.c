@@ -17,10 +17,10 @@ static void on_unit(const struct whip_unit *u, void *arg)
     struct avc_source *avc = arg;
     struct reader r = reader_of(u->data.data, u->data.len);
     struct avc_unit unit;
-    struct h264_nal n;
+    struct nal n;
 
     INVARIANT(u->data.len && u->data.len <= DEPACK_UNIT_BYTES_MAX);
-    while (h264_next_avcc(&r, 4, &n))
+    while (nal_next_sized(&r, 4, &n))
         ;
     INVARIANT(!r.failed && !reader_left(&r));
     if (!avc_source_unit(avc, u->data, false, &unit))

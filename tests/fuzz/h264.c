@@ -33,7 +33,7 @@ static void fuzz_unit(unsigned framing, const uint8_t *data, size_t len)
     int err = h264_scan(&u, framing, data, len);
 
     builder_init(&b, 8 << 20);
-    h264_repack(&b, framing, data, len);
+    nal_repack(&b, framing, data, len, h264_drops);
     if (builder_seal(&b, &out)) return;
     if (!err) {
         INVARIANT(!h264_scan(&again, 4, buf_data(out), buf_len(out)));

@@ -32,7 +32,7 @@ static void fuzz_unit(unsigned framing, const uint8_t *data, size_t len)
     int err = hevc_scan(&u, framing, data, len);
 
     builder_init(&b, 8 << 20);
-    hevc_repack(&b, framing, data, len);
+    nal_repack(&b, framing, data, len, hevc_drops);
     if (builder_seal(&b, &out)) return;
     if (!err) {
         INVARIANT(!hevc_scan(&again, 4, buf_data(out), buf_len(out)));

@@ -25,12 +25,12 @@ static void on_track(int slot, const struct track_info *info,
 static void on_frame(const struct publisher_frame *f, void *arg)
 {
     struct reader r = reader_of(f->payload.data, f->payload.len);
-    struct h264_nal n;
+    struct nal n;
 
     (void)arg;
     INVARIANT(f->payload.len && f->payload.len < 64 << 20);
     if (f->slot != DEMUX_SLOT_VIDEO) return;
-    while (h264_next_avcc(&r, 4, &n))
+    while (nal_next_sized(&r, 4, &n))
         ;
     INVARIANT(!r.failed && !reader_left(&r));
 }

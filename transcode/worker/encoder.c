@@ -196,10 +196,10 @@ int encoder_config(const struct encoder *e, struct slice *out)
         reader_of(e->ctx->extradata, (size_t)e->ctx->extradata_size);
     struct builder b;
     struct buf *whole = NULL;
-    struct h264_nal n;
+    struct nal n;
     int err;
 
-    while (h264_next_annexb(&in, &n))
+    while (nal_next_annexb(&in, &n))
         if (h264_type(n) == H264_SPS || h264_type(n) == H264_PPS)
             h264_params_add(&p, n);
     if (!p.sps_count || !p.pps_count || p.sps[0].len < 4) return ERR_SYNTAX;
@@ -253,7 +253,7 @@ int encoder_receive(struct encoder *e, struct encoded *out)
     if (err == AVERROR_EOF) return ERR_CLOSED;
     if (err < 0) return ERR_IO;
     builder_init(&b, UNIT_MAX);
-    h264_repack(&b, H264_ANNEXB, p->data, (size_t)p->size);
+    nal_repack(&b, NAL_ANNEXB, p->data, (size_t)p->size, h264_drops);
     err = builder_seal(&b, &whole);
     if (!err) {
         out->payload = slice_take(&whole);

@@ -21,12 +21,12 @@ static struct slice avcc(int copies, size_t pps_len)
     struct builder b;
     struct h264_params p = {.length_size = 4, .sps_count = 1};
 
-    p.sps[0] = (struct h264_nal){sps, sizeof sps};
+    p.sps[0] = (struct nal){sps, sizeof sps};
     uint8_t *big = calloc(1, pps_len);
     if (!big) return (struct slice){0};
     memcpy(big, pps, sizeof pps);
     for (p.pps_count = 0; p.pps_count < copies; p.pps_count++)
-        p.pps[p.pps_count] = (struct h264_nal){big, pps_len};
+        p.pps[p.pps_count] = (struct nal){big, pps_len};
     builder_init(&b, 1 << 16);
     h264_avcc_write(&b, &p);
     free(big);

@@ -38,8 +38,8 @@ static void test_clean_unit_is_not_copied(void **state)
     struct h264_params p = {.sps_count = 1, .pps_count = 1};
 
     (void)state;
-    p.sps[0] = (struct h264_nal){sps, sizeof sps};
-    p.pps[0] = (struct h264_nal){pps, sizeof pps};
+    p.sps[0] = (struct nal){sps, sizeof sps};
+    p.pps[0] = (struct nal){pps, sizeof pps};
     builder_init(&b, 4096);
     h264_avcc_write(&b, &p);
     if (seal(&b, &in)) return;

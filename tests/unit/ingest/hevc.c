@@ -85,9 +85,9 @@ static void test_a_record(void **state)
     struct buf *made = NULL;
 
     (void)state;
-    hevc_params_add(&p, (struct h264_nal){vps, sizeof vps});
-    hevc_params_add(&p, (struct h264_nal){sps, sizeof sps});
-    hevc_params_add(&p, (struct h264_nal){pps, sizeof pps});
+    hevc_params_add(&p, (struct nal){vps, sizeof vps});
+    hevc_params_add(&p, (struct nal){sps, sizeof sps});
+    hevc_params_add(&p, (struct nal){pps, sizeof pps});
     builder_init(&b, 4096);
     hevc_hvcc_write(&b, &p);
     if (builder_seal(&b, &made)) return;

@@ -17,8 +17,8 @@ static struct h264_params params_of(const uint8_t *set, size_t len)
 {
     struct h264_params p = {.length_size = 4, .sps_count = 1, .pps_count = 1};
 
-    p.sps[0] = (struct h264_nal){set, len};
-    p.pps[0] = (struct h264_nal){pps, sizeof pps};
+    p.sps[0] = (struct nal){set, len};
+    p.pps[0] = (struct nal){pps, sizeof pps};
     return p;
 }
 
@@ -75,25 +75,6 @@ static void test_avcc_without_sets(void **state)
     assert_int_equal(h264_avcc_parse(&p, odd, sizeof odd), ERR_SYNTAX);
 }
 
-static void test_annexb_walk(void **state)
-{
-    static const uint8_t data[] = {0, 0, 0, 1, 9, 0xf0, 0, 0, 1, 0x65, 1, 0, 0,
-                                   3, 0, 0, 0, 0, 1,    0, 0, 1, 0x41, 7, 0};
-    struct reader r = reader_of(data, sizeof data);
-    struct h264_nal n;
-
-    (void)state;
-    assert_true(h264_next_annexb(&r, &n));
-    assert_int_equal(n.len, 2);
-    assert_true(h264_next_annexb(&r, &n));
-    assert_int_equal(n.data[0], 0x65);
-    assert_int_equal(n.len, 5); /* its trailing zeros belong to nobody */
-    assert_true(h264_next_annexb(&r, &n)); /* the empty one was skipped */
-    assert_int_equal(n.data[0], 0x41);
-    assert_int_equal(n.len, 2);
-    assert_false(h264_next_annexb(&r, &n));
-}
-
 /* AUD, in-band sets, an empty NAL, filler, IDR: what is left is the IDR. */
 static void test_repack_keeps_only_pictures(void **state)
 {
@@ -124,18 +105,18 @@ static void test_repack_keeps_only_pictures(void **state)
 
     assert_int_equal(h264_scan(&u, 4, unit, n), 0);
     assert_true(u.idr);
-    assert_false(u.clean);
+    assert_false(u.scan.clean);
     assert_int_equal(u.slices, 1);
-    assert_int_equal(u.dropped, 4);
+    assert_int_equal(u.scan.dropped, 4);
     assert_int_equal(u.params.sps_count, 1);
     assert_int_equal(u.params.pps_count, 1);
 
     builder_init(&b, 4096);
-    h264_repack(&b, 4, unit, n);
+    nal_repack(&b, 4, unit, n, h264_drops);
     if (builder_seal(&b, &out)) return;
     assert_int_equal(buf_len(out), 4 + sizeof idr);
     assert_int_equal(h264_scan(&u, 4, buf_data(out), buf_len(out)), 0);
-    assert_true(u.clean);
+    assert_true(u.scan.clean);
 
     struct h264_params p = params_of(sps, sizeof sps);
     struct buf *annexb = NULL;
@@ -146,7 +127,7 @@ static void test_repack_keeps_only_pictures(void **state)
     assert_int_equal(buf_len(annexb),
                      12 + sizeof sps + sizeof pps + sizeof idr);
     assert_int_equal(
-        h264_scan(&u, H264_ANNEXB, buf_data(annexb), buf_len(annexb)), 0);
+        h264_scan(&u, NAL_ANNEXB, buf_data(annexb), buf_len(annexb)), 0);
     assert_true(u.idr);
     assert_int_equal(u.params.sps_count, 1);
     buf_unref(&annexb);
@@ -177,13 +158,13 @@ static void test_recovery_point_is_seen(void **state)
     assert_int_equal(h264_scan(&u, 4, sei, sizeof sei), 0);
     assert_true(u.recovery);
     assert_false(u.idr);
-    assert_true(u.clean);
+    assert_true(u.scan.clean);
 }
 
 static void test_sets_of_one_id_replace_each_other(void **state)
 {
     struct h264_params p = {0};
-    struct h264_nal a = {sps, sizeof sps}, b = {high_sps, sizeof high_sps};
+    struct nal a = {sps, sizeof sps}, b = {high_sps, sizeof high_sps};
 
     (void)state;
     assert_int_equal(h264_params_add(&p, a), 0);
@@ -198,7 +179,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_avcc_there_and_back),
     cmocka_unit_test(test_avcc_of_high_profile_carries_its_extension),
     cmocka_unit_test(test_avcc_without_sets),
-    cmocka_unit_test(test_annexb_walk),
     cmocka_unit_test(test_repack_keeps_only_pictures),
     cmocka_unit_test(test_scan_refuses_cut_units),
     cmocka_unit_test(test_recovery_point_is_seen),

@@ -81,11 +81,10 @@ static void test_sets_of_one_id_replace_each_other(void **state)
     assert_int_equal(hevc_hvcc_parse(&p, hvcc, sizeof hvcc), 0);
     assert_int_equal(hevc_params_add(&p, p.sets[2][0]), 0);
     assert_int_equal(p.count[2], 1);
-    assert_int_equal(hevc_params_add(&p, (struct h264_nal){pps, sizeof pps}),
-                     0);
+    assert_int_equal(hevc_params_add(&p, (struct nal){pps, sizeof pps}), 0);
     assert_int_equal(p.count[2], 2);
     pps[0] = 0x26;
-    assert_int_equal(hevc_params_add(&p, (struct h264_nal){pps, sizeof pps}),
+    assert_int_equal(hevc_params_add(&p, (struct nal){pps, sizeof pps}),
                      ERR_SYNTAX);
 }
 
@@ -102,17 +101,17 @@ static void test_units(void **state)
     assert_int_equal(hevc_scan(&u, 4, unit, sizeof unit), 0);
     assert_true(u.irap);
     assert_int_equal(u.slices, 1);
-    assert_int_equal(u.dropped, 2);
-    assert_false(u.clean);
+    assert_int_equal(u.scan.dropped, 2);
+    assert_false(u.scan.clean);
     builder_init(&b, 4096);
-    hevc_repack(&b, 4, unit, sizeof unit);
+    nal_repack(&b, 4, unit, sizeof unit, hevc_drops);
     if (!b.err) {
         assert_int_equal(b.len, sizeof clean);
         assert_memory_equal(builder_data(&b), clean, sizeof clean);
     }
     builder_release(&b);
     assert_int_equal(hevc_scan(&u, 4, clean, sizeof clean), 0);
-    assert_true(u.clean);
+    assert_true(u.scan.clean);
     assert_int_equal(hevc_scan(&u, 4, clean, sizeof clean - 1), ERR_SYNTAX);
 }
 

@@ -198,7 +198,7 @@ static void test_a_new_map(void **state)
                "ger",
                6);
     put_stream(&b, TYPE_H264, PID_VIDEO, "", 0);
-    put_stream(&b, TYPE_HEVC, 0x200, "", 0);
+    put_stream(&b, TYPE_HEVC, 0x200, "", 0); /* a second picture */
     end_pmt(&w, &b, 1);
     put_video(FRAME, false, true); /* goes on without a keyframe */
     put_audio(FRAME);
@@ -233,14 +233,14 @@ static void test_nothing_we_take(void **state)
     if (begin(&r)) return;
     put_pat(&w);
     begin_pmt(&b);
-    put_stream(&b, TYPE_HEVC, PID_VIDEO, "", 0);
+    put_stream(&b, TYPE_VVC, PID_VIDEO, "", 0);
     put_stream(&b, 0x81, PID_AUDIO, "", 0);
     end_pmt(&w, &b, 0);
     put_video(0, true, true);
     if (!feed_writer(&r, &w)) {
         assert_string_equal(
             demux_missing(r.demux),
-            "nothing we can play (HEVC, AC-3): send H.264 and AAC");
+            "nothing we can play (VVC, AC-3): send H.264 or HEVC, and AAC");
         assert_int_equal(r.unsupported, 2);
     }
     end(&r);

@@ -332,7 +332,7 @@ static int64_t make_reordered(int64_t dts[FRAMES], int64_t pts[FRAMES])
             struct builder b;
             struct buf *whole = NULL;
             builder_init(&b, 1 << 20);
-            h264_repack(&b, H264_ANNEXB, p->data, (size_t)p->size);
+            nal_repack(&b, NAL_ANNEXB, p->data, (size_t)p->size, h264_drops);
             assert_int_equal(builder_seal(&b, &whole), 0);
             u->payload = slice_take(&whole);
             u->key = p->flags & AV_PKT_FLAG_KEY;
@@ -342,8 +342,8 @@ static int64_t make_reordered(int64_t dts[FRAMES], int64_t pts[FRAMES])
             if (rig.source_count > 1 || rig.config.len) continue;
             struct h264_params params = {.length_size = 4};
             struct reader in = reader_of(p->data, (size_t)p->size);
-            struct h264_nal n;
-            while (h264_next_annexb(&in, &n))
+            struct nal n;
+            while (nal_next_annexb(&in, &n))
                 if (h264_type(n) == H264_SPS || h264_type(n) == H264_PPS)
                     h264_params_add(&params, n);
             builder_init(&b, 4096);
