@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "core/loop/loop.h"
 #include "core/media/frame.h"
+#include "core/media/language.h"
 #include "ingest/publisher_priv.h"
 
 enum { RECADENCE_US = 5000000 };
@@ -18,7 +19,7 @@ static int announce(struct publisher *p, int slot, struct slice config)
 
     info.id = (uint8_t)(TRACK_SOURCE_FIRST + slot);
     info.askable = info.kind == TRACK_VIDEO && p->events.on_key_wanted;
-    if (!info.language[0]) memcpy(info.language, "und", sizeof "und");
+    language_tag(info.language, s->source.info.language);
     err = track_create(&made, &info, config);
     if (!err) err = bus_post_track(p->bus, made);
     if (err) {
@@ -30,7 +31,8 @@ static int announce(struct publisher *p, int slot, struct slice config)
     s->announced_at = loop_now(p->loop);
     log_info(
         "ingest", "track", log_s("channel", p->grant.channel),
-        log_s("codec", codec_name(info.codec)), log_i("width", info.width),
+        log_s("codec", codec_name(info.codec)),
+        log_s("language", info.language), log_i("width", info.width),
         log_i("height", info.height),
         log_f("fps", info.fps_den ? (double)info.fps_num / info.fps_den : 0),
         log_i("sample_rate", info.sample_rate),

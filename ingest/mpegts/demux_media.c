@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "core/media/h264.h"
 #include "core/media/hevc.h"
+#include "core/media/language.h"
 #include "ingest/mpegts/demux_priv.h"
 
 enum {
@@ -214,7 +215,7 @@ static int announce_audio(struct demux_stream *s)
     }
     if (!n) return ERR_UNSUPPORTED;
     if (buf_create(&made, bytes, n)) return ERR_NOMEM;
-    language_text(info.language, s->map.language);
+    language_tag(info.language, s->map.language);
     struct slice config = slice_take(&made);
     s->demux->events.on_track(s->slot, &info, config, s->demux->events.arg);
     slice_unref(&config);

@@ -306,38 +306,3 @@ bool content_is_picture(enum content c)
 {
     return c == CONTENT_H264 || c == CONTENT_HEVC;
 }
-
-static const char languages[][3][4] = {
-    {"eng", "", "en"},    {"deu", "ger", "de"}, {"fra", "fre", "fr"},
-    {"spa", "", "es"},    {"ita", "", "it"},    {"por", "", "pt"},
-    {"nld", "dut", "nl"}, {"rus", "", "ru"},    {"ukr", "", "uk"},
-    {"pol", "", "pl"},    {"ces", "cze", "cs"}, {"slk", "slo", "sk"},
-    {"slv", "", "sl"},    {"hrv", "", "hr"},    {"srp", "", "sr"},
-    {"bul", "", "bg"},    {"ron", "rum", "ro"}, {"hun", "", "hu"},
-    {"ell", "gre", "el"}, {"tur", "", "tr"},    {"heb", "", "he"},
-    {"ara", "", "ar"},    {"fas", "per", "fa"}, {"hin", "", "hi"},
-    {"ben", "", "bn"},    {"tam", "", "ta"},    {"tel", "", "te"},
-    {"urd", "", "ur"},    {"zho", "chi", "zh"}, {"jpn", "", "ja"},
-    {"kor", "", "ko"},    {"vie", "", "vi"},    {"tha", "", "th"},
-    {"ind", "", "id"},    {"msa", "may", "ms"}, {"swe", "", "sv"},
-    {"dan", "", "da"},    {"nor", "", "no"},    {"fin", "", "fi"},
-    {"isl", "ice", "is"}, {"est", "", "et"},    {"lav", "", "lv"},
-    {"lit", "", "lt"},    {"cat", "", "ca"},    {"eus", "baq", "eu"},
-    {"cym", "wel", "cy"}, {"gle", "", "ga"},    {"swa", "", "sw"},
-};
-
-void language_text(char out[LANGUAGE_TEXT_MAX], const char code[4])
-{
-    char lower[4] = "";
-
-    memcpy(out, "und", 4);
-    for (int i = 0; i < 3; i++) {
-        lower[i] =
-            code[i] >= 'A' && code[i] <= 'Z' ? (char)(code[i] + 32) : code[i];
-        if (lower[i] < 'a' || lower[i] > 'z') return;
-    }
-    memcpy(out, lower, 4);
-    for (size_t i = 0; i < sizeof languages / sizeof *languages; i++)
-        if (!strcmp(lower, languages[i][0]) || !strcmp(lower, languages[i][1]))
-            memcpy(out, languages[i][2], 3);
-}

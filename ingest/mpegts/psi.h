@@ -83,9 +83,4 @@ struct pmt {
 int pmt_parse(struct pmt *out, uint16_t program, const uint8_t *data,
               size_t len);
 
-enum { LANGUAGE_TEXT_MAX = 4 };
-/* ISO 639-2 (either form) to BCP 47: "eng" → "en", "ger" → "de"; what has no
- * two letters stays, what is no language is "und". */
-void language_text(char out[LANGUAGE_TEXT_MAX], const char code[4]);
-
 #endif

@@ -119,21 +119,6 @@ static void test_pat(void **state)
     assert_int_equal(pat_parse(&pat, other, sizeof other), ERR_SYNTAX);
 }
 
-static void test_languages(void **state)
-{
-    static const char *const pairs[][2] = {
-        {"eng", "en"},  {"GER", "de"}, {"deu", "de"},  {"chi", "zh"},
-        {"gsw", "gsw"}, {"", "und"},   {"e1g", "und"}, {"\xff\xff\xff", "und"}};
-    char out[LANGUAGE_TEXT_MAX], code[4];
-
-    (void)state;
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        snprintf(code, sizeof code, "%s", pairs[i][0]);
-        language_text(out, code);
-        assert_string_equal(out, pairs[i][1]);
-    }
-}
-
 static void test_names(void **state)
 {
     (void)state;
@@ -147,7 +132,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_map_over_several_packets),
     cmocka_unit_test(test_sections_back_to_back),
     cmocka_unit_test(test_pat),
-    cmocka_unit_test(test_languages),
     cmocka_unit_test(test_names),
 };
 HARNESS_MAIN(tests)
