@@ -97,6 +97,18 @@ static json_t *warnings_json(const struct health_figures *f)
     return all;
 }
 
+static json_t *line_json(const struct health_line *l)
+{
+    return json_pack("{s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:f}",
+                     "rtt_s", l->rtt_s, "latency_s", l->latency_s, "buffer_s",
+                     l->buffer_s, "bps", l->bps, "packets",
+                     (json_int_t)l->packets, "lost_packets",
+                     (json_int_t)l->lost, "resent_packets",
+                     (json_int_t)l->resent, "late_packets", (json_int_t)l->late,
+                     "undecrypted_packets", (json_int_t)l->undecrypted,
+                     "lost_share", l->lost_share, "late_share", l->late_share);
+}
+
 static json_t *figures_json(const struct health_figures *f)
 {
     json_t *o =
@@ -104,6 +116,7 @@ static json_t *figures_json(const struct health_figures *f)
                   (double)f->uptime_us / 1e6, "missing_frames", (int)f->missing,
                   "late_frames", (int)f->late, "warnings", warnings_json(f));
 
+    if (f->line.known) json_object_set_new(o, "line", line_json(&f->line));
     if (f->video)
         json_object_set_new(
             o, "video",

@@ -114,6 +114,20 @@ void health_frame(struct health *h, const struct health_frame *f)
     }
 }
 
+void health_line(struct health *h, const struct health_line *l)
+{
+    struct health_line *was = &h->figures.line;
+    double lost_share = was->lost_share, late_share = was->late_share;
+
+    h->now.packets += l->packets - was->packets;
+    h->now.lost += l->lost - was->lost;
+    h->now.late += l->late - was->late;
+    *was = *l;
+    was->known = true;
+    was->lost_share = lost_share;
+    was->late_share = late_share;
+}
+
 /* --- once a second -------------------------------------------------------- */
 
 static struct health_bucket sum_up(const struct health *h)
@@ -128,6 +142,9 @@ static struct health_bucket sum_up(const struct health *h)
         sum.frames += b->frames;
         sum.missing += b->missing;
         sum.reordered += b->reordered;
+        sum.packets += b->packets;
+        sum.lost += b->lost;
+        sum.late += b->late;
     }
     return sum;
 }
@@ -148,6 +165,11 @@ static double jitter_us(const struct health *h)
     return count ? (double)sum / count : 0;
 }
 
+static double share(uint64_t part, uint64_t whole)
+{
+    return part ? (double)part / (double)whole : 0;
+}
+
 static void measure(struct health *h, const struct health_bucket *sum,
                     int64_t now)
 {
@@ -163,6 +185,22 @@ static void measure(struct health *h, const struct health_bucket *sum,
         (double)(since > h->keyframe_us ? since : h->keyframe_us) / 1e6;
     f->jitter_s = jitter_us(h) / 1e6;
     f->b_frames = sum->reordered > 0;
+    uint64_t sent = sum->packets + sum->late;
+    f->line.lost_share = share(sum->lost, sent > sum->lost ? sent : sum->lost);
+    f->line.late_share = share(sum->late, sent);
+}
+
+/* A lost packet is asked for again after half a round trip and more, and that
+ * may get lost, too: three round trips are the least that mends. */
+static unsigned judge_line(const struct health_line *l)
+{
+    unsigned bits = 0;
+
+    if (!l->known) return 0;
+    if (l->late_share > 0.002) bits |= 1u << HEALTH_LATE_PACKETS;
+    if (l->latency_s < 3 * l->rtt_s) bits |= 1u << HEALTH_LATENCY;
+    if (l->lost_share > 0.05) bits |= 1u << HEALTH_LOSS;
+    return bits;
 }
 
 /* What holds now, whether it was said or not. */
@@ -174,7 +212,7 @@ static unsigned judge(const struct health *h, const struct health_bucket *sum,
     bool hears = now - h->last_at[TRACK_AUDIO] < MISSING_US;
     bool whole = h->bucket_count == HEALTH_SECONDS;
     double pixels = (double)f->width * f->height;
-    unsigned bits = 0;
+    unsigned bits = judge_line(&f->line);
 
     if (!sees && hears) bits |= 1u << HEALTH_NO_VIDEO;
     if (!hears && sees) bits |= 1u << HEALTH_NO_AUDIO;
@@ -226,11 +264,35 @@ void health_tick(struct health *h, int64_t now, unsigned *began,
 const char *health_name(enum health_warning w)
 {
     static const char *const names[HEALTH_WARNINGS] = {
-        "keyframes",   "b_frames",     "frame_rate", "missing_frames", "uneven",
-        "bitrate_low", "bitrate_high", "no_audio",   "no_video",
+        "keyframes", "b_frames",     "frame_rate",   "missing_frames",
+        "uneven",    "bitrate_low",  "bitrate_high", "no_audio",
+        "no_video",  "late_packets", "latency",      "loss",
     };
 
     return names[w];
+}
+
+/* Four round trips, in tens of ms. */
+static double fitting_ms(const struct health_line *l)
+{
+    return 10 * (double)(int64_t)(l->rtt_s * 400 + 0.999);
+}
+
+/* More latency is no cure for who has it: then the line is too full. */
+static void late_text(const struct health_line *l, char out[HEALTH_TEXT_SIZE])
+{
+    double share = l->late_share * 100;
+
+    if (l->latency_s < 4 * l->rtt_s)
+        snprintf(out, HEALTH_TEXT_SIZE,
+                 "%.1f %% of packets arrive too late: raise the latency of "
+                 "%.0f ms to 4 × RTT = %.0f ms in the SRT URL",
+                 share, l->latency_s * 1000, fitting_ms(l));
+    else
+        snprintf(out, HEALTH_TEXT_SIZE,
+                 "%.1f %% of packets arrive too late, with a latency of %.0f "
+                 "ms: the line is too full: lower the bitrate or use a cable",
+                 share, l->latency_s * 1000);
 }
 
 void health_text(const struct health_figures *f, enum health_warning w,
@@ -277,6 +339,18 @@ void health_text(const struct health_figures *f, enum health_warning w,
         break;
     case HEALTH_NO_VIDEO:
         SAY("no picture for 10 s: check the scene's sources in OBS");
+        break;
+    case HEALTH_LATE_PACKETS: late_text(&f->line, out); break;
+    case HEALTH_LATENCY:
+        SAY("the SRT latency of %.0f ms is too short for a round trip of %.0f "
+            "ms: set 4 × RTT = %.0f ms in the SRT URL",
+            f->line.latency_s * 1000, f->line.rtt_s * 1000,
+            fitting_ms(&f->line));
+        break;
+    case HEALTH_LOSS:
+        SAY("the line loses %.0f %% of packets (SRT sends them again): lower "
+            "the bitrate or use a cable",
+            f->line.lost_share * 100);
         break;
     case HEALTH_WARNINGS: break;
     }

@@ -14,7 +14,7 @@
 #include "core/media/track.h"
 
 enum { HEALTH_SECONDS = 8, HEALTH_BEGINS = 3, HEALTH_ENDS = 5 };
-enum { HEALTH_TICK_US = 1000000, HEALTH_TEXT_SIZE = 160 };
+enum { HEALTH_TICK_US = 1000000, HEALTH_TEXT_SIZE = 192 };
 
 enum health_warning {
     HEALTH_KEYFRAMES,
@@ -26,7 +26,23 @@ enum health_warning {
     HEALTH_BITRATE_HIGH,
     HEALTH_NO_AUDIO,
     HEALTH_NO_VIDEO,
+    HEALTH_LATE_PACKETS, /* these of a line that repairs itself (SRT) */
+    HEALTH_LATENCY,
+    HEALTH_LOSS,
     HEALTH_WARNINGS,
+};
+
+/* The line, where the protocol tells of it. Counts since it was there. */
+struct health_line {
+    bool known;
+    double rtt_s, latency_s; /* latency: within which losses are repaired */
+    double buffer_s;         /* media held back until its time has come */
+    double bps;
+    uint64_t packets; /* each once */
+    uint64_t lost, resent;
+    uint64_t late; /* given up: visible damage */
+    uint64_t undecrypted;
+    double lost_share, late_share; /* 0 .. 1, of HEALTH_SECONDS */
 };
 
 struct health_figures {
@@ -41,6 +57,7 @@ struct health_figures {
     bool b_frames;
     enum codec video, audio;
     uint32_t width, height, sample_rate, channels;
+    struct health_line line;
     unsigned warnings; /* 1 << enum health_warning */
 };
 
@@ -57,6 +74,7 @@ struct health_bucket {
     int64_t us, video_bytes, audio_bytes;
     int frames, missing, reordered;
     int64_t quickest_us, slowest_us; /* lag, while frames > 0 */
+    uint64_t packets, lost, late;
 };
 
 struct health {
@@ -75,6 +93,8 @@ struct health {
 void health_init(struct health *h, int64_t now);
 void health_track(struct health *h, int slot, const struct track_info *info);
 void health_frame(struct health *h, const struct health_frame *f);
+/* The line as it is now; the shares are ours to find. */
+void health_line(struct health *h, const struct health_line *l);
 /* Each HEALTH_TICK_US or so: figures and warnings anew. Gives those that began
  * and ended, as bits. */
 void health_tick(struct health *h, int64_t now, unsigned *began,

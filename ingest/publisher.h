@@ -107,6 +107,9 @@ struct publisher_frame {
  * Repairs are counted, not errors. */
 int publisher_frame(struct publisher *p, const struct publisher_frame *f);
 
+/* Once a second or so: how the line is, of a protocol that knows. */
+void publisher_line(struct publisher *p, const struct health_line *line);
+
 /* For the door's side. Any thread. */
 const struct ingest_grant *publisher_grant(const struct publisher *p);
 struct loop *publisher_loop(const struct publisher *p);

@@ -50,6 +50,11 @@ void publisher_health_begin(struct publisher *p)
     timer_set(&p->pulse, now + HEALTH_TICK_US);
 }
 
+void publisher_line(struct publisher *p, const struct health_line *line)
+{
+    if (p->state == LIVE) health_line(&p->health, line);
+}
+
 void publisher_health_end(struct publisher *p)
 {
     timer_cancel(&p->pulse);

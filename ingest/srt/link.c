@@ -23,9 +23,7 @@ void srt_link_unref(struct link *l)
     free(l);
 }
 
-/* A message's reference, when it could not be posted: never the last, since
- * the thread has one. */
-static void give_back(struct link *l)
+void srt_link_give_back(struct link *l)
 {
     atomic_fetch_sub(&l->refs, 1);
 }
@@ -123,7 +121,7 @@ static void begin(struct srt_server *s, SRTSOCKET socket,
     if (!why && srt_epoll_add_usock(s->epoll, socket, &events))
         why = "no room to wait for it";
     if (!why && loop_post(l->loop, srt_session_begin, srt_link_ref(l))) {
-        give_back(l);
+        srt_link_give_back(l);
         why = "the loop's mailbox is full";
     }
     if (why) {
@@ -172,7 +170,7 @@ static void hand_on(struct link *l, const uint8_t *data, size_t len)
         l->cut = false;
         if (!loop_post(l->loop, srt_session_block, b)) return;
         atomic_fetch_sub(&l->queued, len);
-        give_back(l);
+        srt_link_give_back(l);
         free(b);
     }
     l->cut = true;
@@ -227,7 +225,7 @@ void srt_link_bury(struct link *l)
 {
     if (!l->told) {
         if (loop_post(l->loop, on_ended, srt_link_ref(l)))
-            give_back(l); /* full: next turn */
+            srt_link_give_back(l); /* full: next turn */
         else
             l->told = true;
         return;

@@ -85,8 +85,7 @@ struct link {
     bool cut;         /* bytes were dropped before the next block */
     const char *why;  /* it ended */
     struct link_metrics metrics;
-    bool said_late;
-    int late;
+    struct health_line line;
 
     /* the loop's */
     bool over, ready, has_data, said_missing;
@@ -132,15 +131,25 @@ void srt_link_end(struct link *l, const char *why);
 void srt_link_bury(struct link *l);
 struct link *srt_link_ref(struct link *l);
 void srt_link_unref(struct link *l);
+/* A message's reference, when it could not be posted: never the last, since
+ * the thread has one. */
+void srt_link_give_back(struct link *l);
 
 /* stats.c — on the thread. */
 void srt_stats_open(struct link *l);
 void srt_stats_read(struct link *l);
 void srt_stats_close(struct link *l);
 
+/* The line's figures on their way to the loop, once a second. */
+struct line_news {
+    struct link *link;
+    struct health_line line;
+};
+
 /* session.c — on the link's loop. */
 void srt_session_begin(void *link);
 void srt_session_block(void *block);
+void srt_session_line(void *line_news);
 void srt_session_end(struct link *l, const char *why);
 
 #endif

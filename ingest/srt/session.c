@@ -206,6 +206,16 @@ static void keep(struct link *l, struct block *b)
     if (!l->publisher) open_publisher(l);
 }
 
+void srt_session_line(void *arg)
+{
+    struct line_news *n = arg;
+    struct link *l = n->link;
+
+    if (!l->over && l->publisher) publisher_line(l->publisher, &n->line);
+    srt_link_unref(l);
+    free(n);
+}
+
 void srt_session_block(void *arg)
 {
     struct block *b = arg;

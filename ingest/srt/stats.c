@@ -1,6 +1,6 @@
+#include <stdlib.h>
 #include <string.h>
 
-#include "core/base/log.h"
 #include "core/loop/loop.h"
 #include "ingest/srt/server_priv.h"
 
@@ -43,18 +43,28 @@ void srt_stats_open(struct link *l)
                              "Packets that could not be decrypted.");
 }
 
-/* The first damage to each connection is worth a line: there is a cure. */
-static void say_late(struct link *l, const SRT_TRACEBSTATS *st)
+static void tell_loop(struct link *l)
 {
-    l->late += st->pktRcvDrop;
-    if (l->said_late || !st->pktRcvDrop) return;
-    l->said_late = true;
-    log_warn("srt", "packets_too_late", log_s("channel", l->channel),
-             log_s("peer", l->peer), log_i("dropped", st->pktRcvDrop),
-             log_f("rtt_ms", st->msRTT),
-             log_i("latency_ms", st->msRcvTsbPdDelay),
-             log_s("cure", "let the sender ask for a latency of 4 round trips "
-                           "or more"));
+    struct line_news *n = malloc(sizeof *n);
+
+    if (!n) return; /* the next second has it all */
+    *n = (struct line_news){srt_link_ref(l), l->line};
+    if (!loop_post(l->loop, srt_session_line, n)) return;
+    srt_link_give_back(l);
+    free(n);
+}
+
+static void add_up(struct health_line *to, const SRT_TRACEBSTATS *st)
+{
+    to->rtt_s = st->msRTT / 1000;
+    to->latency_s = st->msRcvTsbPdDelay / 1000.0;
+    to->buffer_s = st->msRcvBuf / 1000.0;
+    to->bps = st->mbpsRecvRate * 1000000;
+    to->packets += (uint64_t)st->pktRecvUnique;
+    to->lost += (uint64_t)st->pktRcvLoss;
+    to->resent += (uint64_t)st->pktRcvRetrans;
+    to->late += (uint64_t)st->pktRcvDrop;
+    to->undecrypted += (uint64_t)st->pktRcvUndecrypt;
 }
 
 void srt_stats_read(struct link *l)
@@ -63,16 +73,17 @@ void srt_stats_read(struct link *l)
     SRT_TRACEBSTATS st;
 
     if (srt_bistats(l->socket, &st, 1, 1)) return;
-    metric_set(m->rtt, st.msRTT / 1000);
-    metric_set(m->buffer, st.msRcvBuf / 1000.0);
-    metric_set(m->latency, st.msRcvTsbPdDelay / 1000.0);
-    metric_set(m->rate, st.mbpsRecvRate * 1000000);
+    add_up(&l->line, &st);
+    metric_set(m->rtt, l->line.rtt_s);
+    metric_set(m->buffer, l->line.buffer_s);
+    metric_set(m->latency, l->line.latency_s);
+    metric_set(m->rate, l->line.bps);
     metric_add(m->packets, st.pktRecvUnique);
     metric_add(m->lost, st.pktRcvLoss);
     metric_add(m->retransmitted, st.pktRcvRetrans);
     metric_add(m->dropped, st.pktRcvDrop);
     metric_add(m->undecrypted, st.pktRcvUndecrypt);
-    say_late(l, &st);
+    tell_loop(l);
 }
 
 /* A successor on the same channel goes on with the same metrics. */

@@ -130,6 +130,44 @@ static void test_every_field_is_told(void **state)
     is_text(json_array_get(warnings, 0), "advice",
             "keyframe interval is 4.5 s: set it to 2 s in OBS → Output");
     is_text(json_array_get(warnings, 1), "warning", "b_frames");
+    assert_null(json_object_get(source, "line"));
+    json_decref(o);
+    end(&w);
+}
+
+static void test_the_line_is_told_where_it_is_known(void **state)
+{
+    struct health_figures f = lecture();
+    struct world w;
+
+    (void)state;
+    f.line = (struct health_line){.known = true,
+                                  .rtt_s = 0.12,
+                                  .latency_s = 0.48,
+                                  .buffer_s = 0.47,
+                                  .bps = 2700000,
+                                  .packets = 5000000000,
+                                  .lost = 240,
+                                  .resent = 239,
+                                  .late = 2,
+                                  .undecrypted = 1,
+                                  .lost_share = 0.015,
+                                  .late_share = 0.001};
+    begin(&w, "peer");
+    vitals_take(&w.vitals, w.metrics, "demo", &f);
+    json_t *o = said("demo", &w.vitals, w.publisher);
+    const json_t *line = json_object_get(json_object_get(o, "source"), "line");
+    is_number(line, "rtt_s", 0.12);
+    is_number(line, "latency_s", 0.48);
+    is_number(line, "buffer_s", 0.47);
+    is_number(line, "bps", 2700000);
+    is_number(line, "packets", 5000000000);
+    is_number(line, "lost_packets", 240);
+    is_number(line, "resent_packets", 239);
+    is_number(line, "late_packets", 2);
+    is_number(line, "undecrypted_packets", 1);
+    is_number(line, "lost_share", 0.015);
+    is_number(line, "late_share", 0.001);
     json_decref(o);
     end(&w);
 }
@@ -283,6 +321,7 @@ static void test_channels_do_not_mix(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_every_field_is_told),
+    cmocka_unit_test(test_the_line_is_told_where_it_is_known),
     cmocka_unit_test(test_each_warning_has_a_name_and_words),
     cmocka_unit_test(test_who_is_not_there_is_not_guessed),
     cmocka_unit_test(test_text_from_outside_is_escaped),

@@ -9,8 +9,9 @@ enum { SECOND = 1000000, BEGIN = 7 * SECOND };
 struct source {
     int fps, announced, keyframe_s, bytes;
     bool b_frames, no_audio, no_video;
-    int drop_each;    /* of so many frames one is missing; 0: none */
-    int64_t burst_us; /* frames arrive together, once each such time */
+    int drop_each;           /* of so many frames one is missing; 0: none */
+    int64_t burst_us;        /* frames arrive together, once each such time */
+    struct health_line line; /* packets: a second */
 };
 
 static const struct source good = {
@@ -69,6 +70,16 @@ static void give_audio(int64_t us)
     health_frame(&h, &f);
 }
 
+static void give_line(const struct source *s, uint64_t seconds)
+{
+    struct health_line l = s->line;
+
+    l.packets *= seconds;
+    l.lost *= seconds;
+    l.late *= seconds;
+    health_line(&h, &l);
+}
+
 /* From second `from` on, for so many; ticks after each. */
 static void play(const struct source *s, int from, int seconds)
 {
@@ -79,6 +90,7 @@ static void play(const struct source *s, int from, int seconds)
             give_video(s, t * s->fps + i);
         for (int i = 0; i < 50 && !s->no_audio; i++)
             give_audio((int64_t)t * SECOND + i * 20000);
+        if (s->line.packets) give_line(s, (uint64_t)t + 1);
         health_tick(&h, BEGIN + (int64_t)(t + 1) * SECOND, &b, &e);
         began |= b;
         ended |= e;
@@ -105,6 +117,59 @@ static void test_a_good_source_has_figures_and_no_warnings(void **state)
     assert_int_equal(h.figures.late, 0);
     assert_false(h.figures.b_frames);
     assert_int_equal(h.figures.uptime_us, 30 * SECOND);
+}
+
+static void test_a_good_line_is_told_without_a_warning(void **state)
+{
+    struct source srt = good;
+
+    (void)state;
+    assert_int_equal(after(&good, 10), 0);
+    assert_false(h.figures.line.known);
+    srt.line = (struct health_line){
+        .rtt_s = 0.1, .latency_s = 0.4, .packets = 1000, .lost = 10};
+    assert_int_equal(after(&srt, 20), 0);
+    assert_true(h.figures.line.known);
+    assert_int_equal(h.figures.line.packets, 20000);
+    assert_true(h.figures.line.lost_share > 0.0099 &&
+                h.figures.line.lost_share < 0.0101);
+    assert_true(h.figures.line.late_share <= 0);
+}
+
+/* Likewise of the line. */
+static void test_each_warning_of_the_line(void **state)
+{
+    static const struct {
+        unsigned warnings;
+        struct health_line line;
+        const char *says;
+    } cases[] = {
+        {1u << HEALTH_LATE_PACKETS,
+         {.rtt_s = 0.12, .latency_s = 0.4, .packets = 880, .late = 120},
+         "12.0 % of packets arrive too late: raise the latency of 400 ms to 4 "
+         "× RTT = 480 ms in the SRT URL"},
+        {1u << HEALTH_LATE_PACKETS,
+         {.rtt_s = 0.05, .latency_s = 0.5, .packets = 900, .late = 100},
+         "the line is too full"},
+        {1u << HEALTH_LATENCY,
+         {.rtt_s = 0.09, .latency_s = 0.12, .packets = 900},
+         "latency of 120 ms is too short for a round trip of 90 ms: set 4 × "
+         "RTT = 360 ms"},
+        {1u << HEALTH_LOSS,
+         {.rtt_s = 0.01, .latency_s = 0.12, .packets = 1000, .lost = 70},
+         "the line loses 7 % of packets"},
+    };
+    char text[HEALTH_TEXT_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct source s = good;
+        s.line = cases[i].line;
+        assert_int_equal(after(&s, 24), cases[i].warnings);
+        int bit = __builtin_ctz(cases[i].warnings);
+        health_text(&h.figures, (enum health_warning)bit, text);
+        if (!strstr(text, cases[i].says)) fail_msg("%s", text);
+    }
 }
 
 /* One thing is turned: that warning comes, and no other. */
@@ -215,7 +280,9 @@ static void test_a_clock_that_jumps_is_no_gap(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_good_source_has_figures_and_no_warnings),
+    cmocka_unit_test(test_a_good_line_is_told_without_a_warning),
     cmocka_unit_test(test_each_warning_by_itself),
+    cmocka_unit_test(test_each_warning_of_the_line),
     cmocka_unit_test(test_a_warning_ends_when_it_is_mended),
     cmocka_unit_test(test_who_promises_no_rate_misses_none),
     cmocka_unit_test(test_short_trouble_is_not_told),
