@@ -15,7 +15,8 @@ static int usage(void)
 {
     fputs("usage: lectern channel create NAME [--type STANDARD|BASIC]"
           " [--latency LOW|NORMAL]\n"
-          "       [--srt-passphrase TEXT] [--json]\n"
+          "       [--multitrack OFF|ALLOW|REQUIRE] [--srt-passphrase TEXT]"
+          " [--json]\n"
           "       lectern channel list [--json]\n"
           "       lectern channel show NAME [--json]\n"
           "       lectern channel delete NAME\n"
@@ -43,6 +44,7 @@ static const char *key_state(const struct channel *c)
 
 struct urls {
     char rtmp[160], watch[192], hls[224];
+    char config[160];                       /* for Multitrack Video */
     char srt[160];                          /* empty: no SRT */
     char studio[160], whip[192], whep[192]; /* empty: no WebRTC */
 };
@@ -57,6 +59,7 @@ static void make_urls(struct urls *u, const struct settings *s,
     snprintf(u->rtmp, sizeof u->rtmp, "rtmp://%s/live", rtmp);
     snprintf(u->watch, sizeof u->watch, "http://%s/watch/%s", http, name);
     snprintf(u->hls, sizeof u->hls, "http://%s/live/%s/index.m3u8", http, name);
+    snprintf(u->config, sizeof u->config, "http://%s/api/multitrack", http);
     if (*s->srt_listen) {
         address_for_people(rtmp, sizeof rtmp, s->srt_listen);
         snprintf(u->srt, sizeof u->srt, "srt://%s?streamid=", rtmp);
@@ -80,6 +83,7 @@ void channel_print_urls(const struct settings *s, const char *name,
     printf("channel     %s\n", name);
     printf("OBS server  %s\n", u.rtmp);
     if (key) printf("stream key  %s\n", key);
+    printf("OBS config  %s\n", u.config);
     if (*u.srt) printf("SRT         %s%s\n", u.srt, key ? key : "STREAM_KEY");
     if (*u.studio) printf("browser     %s\n", u.studio);
     printf("watch       %s\n", u.watch);
@@ -94,10 +98,14 @@ void channel_print_json(const struct settings *s, const struct channel *c,
     json_t *o;
 
     make_urls(&u, s, c->name);
-    o = json_pack("{s:s, s:s, s:s, s:s, s:b, s:{s:s}, s:{s:s, s:s}}", "channel",
-                  c->name, "type", c->type, "latency", c->latency, "key",
-                  key_state(c), "fixed", c->fixed, "ingest", "rtmp", u.rtmp,
-                  "playback", "watch", u.watch, "hls", u.hls);
+    o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:{s:s}, s:{s:s, s:s}}",
+                  "channel", c->name, "type", c->type, "latency", c->latency,
+                  "multitrack", c->multitrack, "key", key_state(c), "fixed",
+                  c->fixed, "ingest", "rtmp", u.rtmp, "playback", "watch",
+                  u.watch, "hls", u.hls);
+    if (strcmp(c->multitrack, "OFF") != 0)
+        json_object_set_new(json_object_get(o, "ingest"), "multitrack",
+                            json_string(u.config));
     if (*u.srt)
         json_object_set_new(
             json_object_get(o, "ingest"), "srt",
@@ -132,6 +140,8 @@ static int create(struct store_db *db, const struct options *o,
     snprintf(c.type, sizeof c.type, "%s", o->type ? o->type : "STANDARD");
     snprintf(c.latency, sizeof c.latency, "%s",
              o->latency ? o->latency : "LOW");
+    snprintf(c.multitrack, sizeof c.multitrack, "%s",
+             o->multitrack ? o->multitrack : "ALLOW");
     snprintf(c.passphrase, sizeof c.passphrase, "%s",
              o->srt_passphrase ? o->srt_passphrase : "");
     if (o->srt_passphrase && channel_check_passphrase(o->srt_passphrase))
@@ -142,6 +152,9 @@ static int create(struct store_db *db, const struct options *o,
         return fail(c.type, "a type is STANDARD or BASIC");
     if (channel_check_latency(c.latency))
         return fail(c.latency, "a latency is LOW or NORMAL");
+    if (channel_check_multitrack(c.multitrack, c.type))
+        return fail(c.multitrack, "multitrack is OFF, ALLOW or, of type "
+                                  "STANDARD, REQUIRE");
     err = key_make(key);
     if (!err) {
         key_hash(c.key_hash, key);
@@ -200,6 +213,7 @@ static int show(struct store_db *db, const struct options *o,
         snprintf(c.name, sizeof c.name, "%s", fixed->name);
         snprintf(c.type, sizeof c.type, "%s", fixed->type);
         snprintf(c.latency, sizeof c.latency, "%s", fixed->latency);
+        snprintf(c.multitrack, sizeof c.multitrack, "%s", fixed->multitrack);
         key_hash(c.key_hash, fixed->stream_key);
     } else {
         err = store_db_find(db, o->name, &c);
@@ -210,8 +224,10 @@ static int show(struct store_db *db, const struct options *o,
         return 0;
     }
     channel_print_urls(s, c.name, NULL);
-    printf("type        %s\nlatency     %s\nkey         %s%s\n", c.type,
-           c.latency, key_state(&c), fixed ? ", in the configuration" : "");
+    printf("type        %s\nlatency     %s\nmultitrack  %s\n"
+           "key         %s%s\n",
+           c.type, c.latency, c.multitrack, key_state(&c),
+           fixed ? ", in the configuration" : "");
     return 0;
 }
 

@@ -22,6 +22,7 @@ int door_grant(struct ingest_grant *out, const struct directory *d,
         c = demo;
     if (!c) return ERR_DENIED;
     snprintf(out->channel, sizeof out->channel, "%s", c->name);
+    out->multitrack = c != demo && !strcmp(c->multitrack, "REQUIRE");
     snprintf(out->passphrase, sizeof out->passphrase, "%s", c->passphrase);
     return 0;
 }

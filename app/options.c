@@ -17,6 +17,7 @@ static const char **slot_of(struct options *o, const char *word,
                                                : NULL;
     if (channel && !strcmp(word, "--type")) return &o->type;
     if (channel && !strcmp(word, "--latency")) return &o->latency;
+    if (channel && !strcmp(word, "--multitrack")) return &o->multitrack;
     if (channel && !strcmp(word, "--srt-passphrase")) return &o->srt_passphrase;
     return NULL;
 }

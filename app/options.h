@@ -14,7 +14,7 @@ struct options {
     int set_count;
     bool demo, json;         /* --demo (serve), --json (channel, key) */
     const char *verb, *name; /* channel VERB [NAME], key VERB NAME */
-    const char *type, *latency, *srt_passphrase;
+    const char *type, *latency, *srt_passphrase, *multitrack;
 };
 
 /* argv[0] is the command. 0 or ERR_USAGE with why. Pure. */

@@ -184,6 +184,7 @@ int pipeline_create(struct pipeline **out, const struct pipeline_conf *conf)
     }
     map_init(&p->lives);
     map_init(&p->gops);
+    ranks_init(&p->ranks);
     p->streams = metrics_gauge(conf->metrics, "lectern_streams",
                                "live streams, those in grace included", NULL);
     p->takeovers = metrics_counter(conf->metrics, "lectern_takeovers_total",
@@ -207,6 +208,7 @@ void pipeline_free(struct pipeline **p)
     }
     map_release(&old->lives);
     map_release(&old->gops);
+    ranks_release(&old->ranks);
     directory_unref(&old->directory);
     free(old->worker_path);
     free(old);

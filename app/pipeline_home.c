@@ -25,6 +25,7 @@ void pipeline_forget(void *arg)
         map_remove(&n->pipeline->lives, l->channel);
         metric_set(n->pipeline->streams, (double)n->pipeline->lives.count);
         timer_cancel(&l->grace);
+        ranks_set(&n->pipeline->ranks, l->channel, 0);
         publisher_unref(&l->publisher);
         free(l);
     }
@@ -49,6 +50,8 @@ static void set_publisher(struct live *l, struct publisher *publisher)
     vitals_forget(&l->vitals, l->pipeline->conf.metrics);
     publisher_unref(&l->publisher);
     l->publisher = publisher ? publisher_ref(publisher) : NULL;
+    ranks_set(&l->pipeline->ranks, l->channel,
+              publisher ? publisher_priority(publisher) : 0);
 }
 
 static void end_live(struct live *l, const char *reason)
@@ -83,7 +86,7 @@ static void start_live(struct pipeline *p, struct publisher *publisher,
     l->settings = *channel;
     memcpy(l->channel, channel->name, sizeof channel->name);
     l->gop_us = (intptr_t)map_get(&p->gops, l->channel);
-    l->publisher = publisher_ref(publisher);
+    set_publisher(l, publisher);
     l->loop = publisher_loop(publisher);
     timer_init(&l->grace, p->conf.home, on_grace_over, l);
     if (map_set(&p->lives, l->channel, l)) goto refuse;
@@ -91,7 +94,7 @@ static void start_live(struct pipeline *p, struct publisher *publisher,
     if (!pipeline_post(l->loop, pipeline_build, l, publisher, p)) return;
     map_remove(&p->lives, l->channel);
 refuse:
-    if (l) publisher_unref(&l->publisher);
+    if (l) set_publisher(l, NULL);
     free(l);
     publisher_refused(publisher, ERR_NOMEM);
 }
@@ -114,14 +117,33 @@ static bool may_take_over(struct live *l)
     return true;
 }
 
+/* Of two with one priority the newest wins, but not for ever by turns; one of
+ * a higher priority always does, one of a lower never. 0, ERR_EXISTS or
+ * ERR_BUSY. */
+static int weigh(struct live *l, const struct publisher *newcomer)
+{
+    int32_t live = publisher_priority(l->publisher);
+    int32_t asked = publisher_priority(newcomer);
+    int err = asked < live                       ? ERR_EXISTS
+              : asked > live || may_take_over(l) ? 0
+                                                 : ERR_BUSY;
+
+    if (err)
+        log_warn("app", "takeover_refused", log_s("channel", l->channel),
+                 log_s("peer", publisher_peer(newcomer)),
+                 log_s("problem", err == ERR_EXISTS
+                                      ? "one of a higher priority is live"
+                                      : "two encoders use one stream key"),
+                 log_i("priority", asked), log_i("live_priority", live));
+    return err;
+}
+
 static void join_live(struct live *l, struct publisher *publisher)
 {
     if (l->publisher) {
-        if (!may_take_over(l)) {
-            log_warn("app", "takeover_refused", log_s("channel", l->channel),
-                     log_s("peer", publisher_peer(publisher)),
-                     log_s("problem", "two encoders use one stream key"));
-            publisher_refused(publisher, ERR_BUSY);
+        int err = weigh(l, publisher);
+        if (err) {
+            publisher_refused(publisher, err);
             return;
         }
         log_info("app", "takeover", log_s("channel", l->channel),
@@ -234,6 +256,11 @@ void pipeline_health(struct publisher *publisher,
     if (!loop_post(p->conf.home, health_at_home, n)) return;
     publisher_unref(&n->publisher);
     free(n);
+}
+
+int32_t pipeline_live_priority(struct pipeline *p, const char *channel)
+{
+    return ranks_of(&p->ranks, channel);
 }
 
 struct loop *pipeline_home(const struct pipeline *p)

@@ -4,6 +4,7 @@
 #ifndef APP_PIPELINE_PRIV_H
 #define APP_PIPELINE_PRIV_H
 #include "app/pipeline.h"
+#include "app/ranks.h"
 #include "app/vitals.h"
 #include "control/channel.h"
 #include "core/base/map.h"
@@ -24,6 +25,7 @@ struct pipeline {
     /* channel name → µs between its encoder's keyframes the last time: the
      * next stream need not wait to see. Bound: GOPS_MAX, then forgotten. */
     struct map gops;
+    struct ranks ranks; /* priorities of live publishers */
     struct metric *streams, *takeovers;
 };
 

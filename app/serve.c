@@ -87,6 +87,7 @@ static struct channel fixed_channel(const struct channel_settings *s)
     snprintf(c.name, sizeof c.name, "%s", s->name);
     snprintf(c.type, sizeof c.type, "%s", s->type);
     snprintf(c.latency, sizeof c.latency, "%s", s->latency);
+    snprintf(c.multitrack, sizeof c.multitrack, "%s", s->multitrack);
     snprintf(c.passphrase, sizeof c.passphrase, "%s", s->srt_passphrase);
     key_hash(c.key_hash, s->stream_key);
     return c;
@@ -129,7 +130,10 @@ static void on_poll(void *arg)
 /* A first start without any channel makes one, and says its key once. */
 static int make_first_channel(struct process *p)
 {
-    struct channel c = {.name = "demo", .type = "STANDARD", .latency = "LOW"};
+    struct channel c = {.name = "demo",
+                        .type = "STANDARD",
+                        .latency = "LOW",
+                        .multitrack = "ALLOW"};
     struct gathering g = {0};
     char key[KEY_TEXT_SIZE];
     int err = store_db_each(p->store, gather, &g);

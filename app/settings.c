@@ -81,6 +81,10 @@ static const struct conf_row channel_rows[] = {
      "STANDARD: a ladder; BASIC: the source only"},
     {"latency", CONF_CHOICE, IN(latency), 0, 0, "LOW|NORMAL", "LOW", NULL,
      "LOW: 0.2 s parts; NORMAL: 0.5 s"},
+    {"multitrack", CONF_CHOICE, IN(multitrack), 0, 0, "OFF|ALLOW|REQUIRE",
+     "ALLOW", NULL,
+     "may the encoder make the ladder itself (OBS Multitrack Video), or must "
+     "it"},
     {"srt_passphrase", CONF_TEXT, IN(srt_passphrase), 0, 0, NULL, "", NULL,
      "SRT encryption; empty: none"},
 };
@@ -122,6 +126,12 @@ static int check_channels(const struct settings *s, const char *file,
         if (strlen(c->stream_key) < 4) {
             snprintf(why, CONF_WHY_MAX,
                      "%s: channels[%d].stream_key: must be 4 to 256 characters",
+                     file, i);
+            return ERR_USAGE;
+        }
+        if (channel_check_multitrack(c->multitrack, c->type)) {
+            snprintf(why, CONF_WHY_MAX,
+                     "%s: channels[%d].multitrack: REQUIRE wants type STANDARD",
                      file, i);
             return ERR_USAGE;
         }

@@ -10,7 +10,7 @@
 enum { SETTINGS_CHANNELS_MAX = 256 };
 
 struct channel_settings {
-    char name[65], stream_key[257], type[16], latency[16];
+    char name[65], stream_key[257], type[16], latency[16], multitrack[16];
     char srt_passphrase[81];
 };
 

@@ -56,6 +56,13 @@ static void detach(struct publisher *p, void *arg)
     pipeline_detach(p, s->pipeline);
 }
 
+static int32_t live_priority(const char *channel, void *arg)
+{
+    struct srt_ingest *s = arg;
+
+    return pipeline_live_priority(s->pipeline, channel);
+}
+
 static void on_starving(struct publisher *p, bool starving, void *arg)
 {
     struct srt_ingest *s = arg;
@@ -78,6 +85,7 @@ static int listen_on(struct srt_ingest *s, const struct srt_ingest_conf *conf,
     struct ingest_door door = {.authorise = authorise,
                                .attach = attach,
                                .detach = detach,
+                               .live_priority = live_priority,
                                .arg = s,
                                .metrics = conf->metrics,
                                .limits = door_limits(settings),

@@ -22,6 +22,14 @@ int channel_check_latency(const char *latency)
                                                                  : ERR_RANGE;
 }
 
+int channel_check_multitrack(const char *multitrack, const char *type)
+{
+    if (!strcmp(multitrack, "OFF") || !strcmp(multitrack, "ALLOW")) return 0;
+    return !strcmp(multitrack, "REQUIRE") && strcmp(type, "BASIC") != 0
+               ? 0
+               : ERR_RANGE;
+}
+
 int channel_check_passphrase(const char *text)
 {
     size_t n = strlen(text);

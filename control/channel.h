@@ -18,6 +18,7 @@ struct channel {
     char name[CHANNEL_NAME_SIZE];             /* [a-z0-9_-], 1 .. 64 */
     char type[CHANNEL_KIND_SIZE];             /* STANDARD | BASIC */
     char latency[CHANNEL_KIND_SIZE];          /* LOW | NORMAL */
+    char multitrack[CHANNEL_KIND_SIZE];       /* OFF | ALLOW | REQUIRE */
     uint8_t key_hash[KEY_HASH_BYTES];         /* zeros: revoked, no key works */
     char passphrase[CHANNEL_PASSPHRASE_SIZE]; /* of SRT; "": none */
     bool fixed; /* from the configuration file, not from the store */
@@ -27,6 +28,8 @@ struct channel {
 int channel_check_name(const char *name);
 int channel_check_type(const char *type);
 int channel_check_latency(const char *latency);
+/* A channel that hands on its source alone has no use for more. */
+int channel_check_multitrack(const char *multitrack, const char *type);
 int channel_check_passphrase(const char *text); /* as SRT wants it, or "" */
 
 #endif

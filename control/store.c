@@ -7,7 +7,7 @@
 
 #include "core/base/err.h"
 
-enum { SCHEMA_VERSION = 2, BUSY_MS = 3000 };
+enum { SCHEMA_VERSION = 3, BUSY_MS = 3000 };
 
 struct store_db {
     sqlite3 *db;
@@ -20,6 +20,7 @@ static const char *const migrations[SCHEMA_VERSION] = {
     " key_hash BLOB NOT NULL, created_at INTEGER NOT NULL"
     " DEFAULT (unixepoch())) STRICT",
     "ALTER TABLE channel ADD COLUMN srt_passphrase TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE channel ADD COLUMN multitrack TEXT NOT NULL DEFAULT 'ALLOW'",
 };
 
 static int64_t pragma(sqlite3 *db, const char *sql)
@@ -100,11 +101,13 @@ int store_db_add(struct store_db *db, const struct channel *c)
 
     if (channel_check_name(c->name) || channel_check_type(c->type) ||
         channel_check_latency(c->latency) ||
+        channel_check_multitrack(c->multitrack, c->type) ||
         channel_check_passphrase(c->passphrase))
         return ERR_RANGE;
     if (sqlite3_prepare_v2(db->db,
                            "INSERT INTO channel (name, type, latency, key_hash,"
-                           " srt_passphrase) VALUES (?, ?, ?, ?, ?)",
+                           " srt_passphrase, multitrack)"
+                           " VALUES (?, ?, ?, ?, ?, ?)",
                            -1, &s, NULL) != SQLITE_OK)
         return ERR_IO;
     sqlite3_bind_text(s, 1, c->name, -1, SQLITE_STATIC);
@@ -112,6 +115,7 @@ int store_db_add(struct store_db *db, const struct channel *c)
     sqlite3_bind_text(s, 3, c->latency, -1, SQLITE_STATIC);
     sqlite3_bind_blob(s, 4, c->key_hash, KEY_HASH_BYTES, SQLITE_STATIC);
     sqlite3_bind_text(s, 5, c->passphrase, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 6, c->multitrack, -1, SQLITE_STATIC);
     code = sqlite3_step(s);
     sqlite3_finalize(s);
     if (code == SQLITE_DONE) return 0;
@@ -158,7 +162,8 @@ static void copy_text(char *out, size_t size, sqlite3_stmt *s, int column)
     snprintf(out, size, "%s", text ? text : "");
 }
 
-#define COLUMNS "SELECT name, type, latency, key_hash, srt_passphrase "
+#define COLUMNS                                                                \
+    "SELECT name, type, latency, key_hash, srt_passphrase, multitrack "
 
 /* Of a row of COLUMNS; false: its hash is of another length. */
 static bool read_channel(struct channel *c, sqlite3_stmt *s)
@@ -168,6 +173,7 @@ static bool read_channel(struct channel *c, sqlite3_stmt *s)
     copy_text(c->type, sizeof c->type, s, 1);
     copy_text(c->latency, sizeof c->latency, s, 2);
     copy_text(c->passphrase, sizeof c->passphrase, s, 4);
+    copy_text(c->multitrack, sizeof c->multitrack, s, 5);
     if (sqlite3_column_bytes(s, 3) != KEY_HASH_BYTES) return false;
     memcpy(c->key_hash, sqlite3_column_blob(s, 3), KEY_HASH_BYTES);
     return true;

@@ -15,7 +15,7 @@ struct store_db;
 int store_db_open(struct store_db **out, const char *data_dir, char why[256]);
 void store_db_close(struct store_db **db);
 
-/* 0, ERR_EXISTS, ERR_RANGE (name, type or latency) or ERR_IO. */
+/* 0, ERR_EXISTS, ERR_RANGE (a field) or ERR_IO. */
 int store_db_add(struct store_db *db, const struct channel *c);
 /* 0, ERR_NOTFOUND or ERR_IO. */
 int store_db_remove(struct store_db *db, const char *name);

@@ -8,6 +8,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/loop/loop.h"
+#include "ingest/priority.h"
 #include "ingest/publisher_priv.h"
 
 enum {
@@ -36,6 +37,9 @@ static void make_metrics(struct publisher *p)
     p->m_starving =
         metrics_counter(m, "lectern_ingest_starving_total",
                         "Publishers that were silent for 10 s.", labels);
+    p->m_single = metrics_counter(
+        m, "lectern_ingest_single_track_total",
+        "Publishers of one video track where several are required.", labels);
     p->m_clamped = metrics_counter(m, repairs, help, "kind=\"clamped\"");
     p->m_rebased = metrics_counter(m, repairs, help, "kind=\"rebased\"");
     p->m_resynced = metrics_counter(m, repairs, help, "kind=\"resynced\"");
@@ -99,8 +103,9 @@ static void refuse(struct publisher *p, int err)
     metric_add(p->m_refused, 1);
     log_warn("ingest", "refused", log_s("channel", p->grant.channel),
              log_s("protocol", p->protocol), log_s("peer", p->peer),
-             log_s("reason",
-                   err == ERR_DENIED ? "wrong stream key" : err_text(err)));
+             log_s("reason", err == ERR_DENIED   ? "wrong stream key"
+                             : err == ERR_EXISTS ? priority_too_low
+                                                 : err_text(err)));
     p->events.on_refused(err, p->events.arg);
 }
 
@@ -124,6 +129,7 @@ static void leave_bus(struct publisher *p)
 {
     if (p->bus) {
         timer_cancel(&p->clock);
+        timer_cancel(&p->verdict);
         publisher_health_end(p);
     }
     if (p->life.starving) say_starving(p, false);
@@ -158,6 +164,28 @@ static void on_clock(void *arg)
     case LIFE_GOES_ON: break;
     }
     timer_set(&p->clock, next);
+}
+
+static void on_verdict(void *arg)
+{
+    struct publisher *p = arg;
+    int count = 0;
+
+    for (int i = 0; i < TIMELINE_SLOTS; i++)
+        count += p->slots[i].track &&
+                 track_info(p->slots[i].track)->kind == TRACK_VIDEO;
+    if (!quorum_is_missed(&p->quorum, loop_now(p->loop), count)) return;
+    metric_add(p->m_single, 1);
+    log_warn("ingest", "single_track", log_s("channel", p->grant.channel),
+             log_s("protocol", p->protocol), log_s("peer", p->peer),
+             log_i("video_tracks", count), log_s("reason", quorum_missed));
+    lose_place(p, quorum_missed);
+}
+
+void publisher_watch_quorum(struct publisher *p)
+{
+    if (p->grant.multitrack && quorum_begin(&p->quorum, loop_now(p->loop)))
+        timer_set(&p->verdict, p->quorum.due_at);
 }
 
 void publisher_fed(struct publisher *p, size_t bytes)
@@ -219,6 +247,7 @@ static void go_live(struct publisher *p)
     life_init(&p->life, loop_now(p->loop));
     timer_init(&p->clock, p->loop, on_clock, p);
     timer_set(&p->clock, p->life.fed_at + LIFE_STARVING_US);
+    timer_init(&p->verdict, p->loop, on_verdict, p);
     publisher_health_begin(p);
     p->state = LIVE;
     if (p->events.on_key_wanted &&
@@ -286,6 +315,11 @@ void publisher_refused(struct publisher *p, int err)
     answer(p);
 }
 
+void publisher_set_priority(struct publisher *p, int32_t priority)
+{
+    p->priority = priority;
+}
+
 void publisher_open(struct publisher *p, const char *key)
 {
     int err;
@@ -336,6 +370,11 @@ void publisher_kick(struct publisher *p, const char *reason)
 const struct ingest_grant *publisher_grant(const struct publisher *p)
 {
     return &p->grant;
+}
+
+int32_t publisher_priority(const struct publisher *p)
+{
+    return p->priority;
 }
 
 struct loop *publisher_loop(const struct publisher *p)

@@ -36,6 +36,7 @@ struct ingest_grant {
     /* Of the key it came with: whoever gave the grant takes it back when the
      * channel has another key. Zeros: a key that is not the channel's. */
     uint8_t key_hash[STREAM_KEY_HASH_BYTES];
+    bool multitrack; /* required: see ingest/quorum.h */
 };
 
 /* What the roof (app) gives to ingest. */
@@ -50,6 +51,9 @@ struct ingest_door {
     /* p is leaving its stream; the door must not use p afterwards. Called on
      * p's loop, once for each attach that was answered with attached. */
     void (*detach)(struct publisher *p, void *arg);
+    /* May be NULL. The priority of the channel's live publisher; 0 where there
+     * is none. Any thread; for who answers before attach(). */
+    int32_t (*live_priority)(const char *channel, void *arg);
     void *arg;
     struct metrics *metrics;   /* may be NULL */
     struct life_limits limits; /* who is over one is kicked, which says so */
@@ -63,8 +67,8 @@ struct ingest_door {
 
 struct publisher_events {
     void (*on_ready)(void *arg); /* publishing may start */
-    /* err: ERR_DENIED (key), ERR_BUSY (takeover guard), ERR_LIMIT …; the
-     * publisher is closed. */
+    /* err: ERR_DENIED (key), ERR_BUSY (takeover guard), ERR_EXISTS (one of a
+     * higher priority is live), ERR_LIMIT …; the publisher is closed. */
     void (*on_refused)(int err, void *arg);
     /* Another publisher took over, the operator stopped this one, it fell
      * silent, or is over a limit. */
@@ -81,6 +85,8 @@ struct publisher_events {
 int publisher_create(struct publisher **out, const struct ingest_door *door,
                      struct loop *loop, const char *protocol, const char *peer,
                      const struct publisher_events *events);
+/* Before it is opened; see ingest/priority.h. 0 unless set. */
+void publisher_set_priority(struct publisher *p, int32_t priority);
 /* Exactly one of on_ready and on_refused follows, maybe before this returns. */
 void publisher_open(struct publisher *p, const char *key);
 /* Takes *p and sets it NULL; NULL is fine. No event follows. reason is logged
@@ -113,6 +119,7 @@ void publisher_line(struct publisher *p, const struct health_line *line);
 /* For the door's side. Any thread. */
 const struct ingest_grant *publisher_grant(const struct publisher *p);
 struct loop *publisher_loop(const struct publisher *p);
+int32_t publisher_priority(const struct publisher *p);
 const char *publisher_peer(const struct publisher *p);
 const char *publisher_protocol(const struct publisher *p);
 /* The answers to attach(). base_us: where on the bus's timeline this

@@ -72,6 +72,7 @@ int publisher_track(struct publisher *p, int slot,
         return err;
     }
     health_track(&p->health, slot, &source.info);
+    publisher_watch_quorum(p);
     if (info->kind == TRACK_VIDEO) {
         timeline_video(&p->timeline, slot, source.info.fps_num,
                        source.info.fps_den);

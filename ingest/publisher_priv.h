@@ -11,6 +11,7 @@
 #include "ingest/health.h"
 #include "ingest/life.h"
 #include "ingest/publisher.h"
+#include "ingest/quorum.h"
 #include "ingest/source.h"
 #include "ingest/timeline.h"
 
@@ -41,6 +42,7 @@ struct publisher {
     struct publisher_events events;
     char protocol[PROTOCOL_MAX], peer[PEER_MAX];
     struct ingest_grant grant;
+    int32_t priority;
     enum publisher_state state;
     bool attached; /* the door answered so, and detach is owed */
     /* Set at once by publisher_kick(), so that no frame follows those of the
@@ -58,6 +60,8 @@ struct publisher {
     struct ear *ear;    /* NULL: nobody here can ask an encoder */
     struct life life;   /* while LIVE */
     struct timer clock; /* life's next moment */
+    struct quorum quorum;
+    struct timer verdict; /* of quorum */
     struct health health;
     struct timer pulse;               /* of health */
     int64_t said_at[HEALTH_WARNINGS]; /* in the log */
@@ -67,7 +71,7 @@ struct publisher {
     struct publisher_slot slots[TIMELINE_SLOTS];
     uint64_t frames, bytes, lost;
     struct metric *m_frames, *m_bytes, *m_lost, *m_refused;
-    struct metric *m_limited, *m_starving;
+    struct metric *m_limited, *m_starving, *m_single;
     struct metric *m_clamped, *m_rebased, *m_resynced, *m_early;
 };
 
@@ -76,6 +80,10 @@ void publisher_fed(struct publisher *p, size_t bytes);
 /* More than a limit allows: it is sent away, by mail. */
 void publisher_over_limit(struct publisher *p, const char *limit,
                           const char *why);
+
+/* A track came: from the first on, others must follow where they are
+ * required. */
+void publisher_watch_quorum(struct publisher *p);
 
 /* publisher_health.c — while LIVE */
 void publisher_health_begin(struct publisher *p);

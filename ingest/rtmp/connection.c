@@ -11,6 +11,7 @@
 #include "core/loop/loop.h"
 #include "core/loop/timer.h"
 #include "core/net/tcp.h"
+#include "ingest/priority.h"
 #include "ingest/rtmp/server_priv.h"
 #include "ingest/rtmp/session.h"
 
@@ -363,6 +364,7 @@ static const char *refusal_text(int err)
     switch (err) {
     case ERR_DENIED: return "wrong stream key";
     case ERR_BUSY: return "another publisher has this stream";
+    case ERR_EXISTS: return priority_too_low;
     case ERR_LIMIT: return "the server is full";
     default: return err_text(err);
     }
@@ -399,6 +401,7 @@ static void on_publish(const char *app, const char *key, void *arg)
         rtmp_session_refuse(c->session, ERR_NOMEM, err_text(ERR_NOMEM));
         return;
     }
+    publisher_set_priority(c->publisher, rtmp_session_priority(c->session));
     publisher_open(c->publisher, key);
 }
 

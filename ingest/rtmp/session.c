@@ -257,8 +257,9 @@ void rtmp_session_refuse(struct rtmp_session *s, int err, const char *why)
 {
     if (s->state != RTMP_ASKED) return;
     rtmp_reply_status(s, "error",
-                      err == ERR_DENIED ? "NetStream.Publish.BadName"
-                                        : "NetStream.Publish.Denied",
+                      err == ERR_DENIED || err == ERR_EXISTS || err == ERR_RANGE
+                          ? "NetStream.Publish.BadName"
+                          : "NetStream.Publish.Denied",
                       why);
     rtmp_session_end(s, err, why);
 }
@@ -341,6 +342,11 @@ const char *rtmp_session_reason(const struct rtmp_session *s)
 const char *rtmp_session_app(const struct rtmp_session *s)
 {
     return s->app;
+}
+
+int32_t rtmp_session_priority(const struct rtmp_session *s)
+{
+    return s->priority;
 }
 
 const char *rtmp_session_client(const struct rtmp_session *s)

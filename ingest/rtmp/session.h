@@ -75,7 +75,8 @@ int rtmp_session_tick(struct rtmp_session *s, int64_t now, int64_t *next);
 
 /* The answers to on_publish. accept feeds what was kept. */
 int rtmp_session_accept(struct rtmp_session *s, int64_t now);
-/* err: ERR_DENIED (wrong key), ERR_BUSY, else. Queues the refusal; CLOSING. */
+/* err: ERR_DENIED (wrong key), ERR_EXISTS (a higher priority), ERR_BUSY, else.
+ * Queues the refusal; CLOSING. */
 void rtmp_session_refuse(struct rtmp_session *s, int err, const char *why);
 /* Ends a publisher's session in words: taken over, stopped, draining. */
 void rtmp_session_close(struct rtmp_session *s, const char *why);
@@ -88,6 +89,8 @@ int rtmp_session_error(const struct rtmp_session *s);
 const char *rtmp_session_reason(const struct rtmp_session *s);
 const char *rtmp_session_app(const struct rtmp_session *s);
 /* What the client calls itself (flashVer, encoder); "" if nothing. */
+/* What the last on_publish's name said: see ingest/priority.h. */
+int32_t rtmp_session_priority(const struct rtmp_session *s);
 const char *rtmp_session_client(const struct rtmp_session *s);
 const struct rtmp_session_counts *rtmp_session_counts(
     const struct rtmp_session *s);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "ingest/priority.h"
 #include "ingest/rtmp/session_priv.h"
 
 enum { NAME_MAX_BYTES = 32, NAME_TEXT_MAX = 1024 };
@@ -99,12 +100,14 @@ static void unescape(char *text)
     *to = 0;
 }
 
-/* "/key?user=x" -> "key"; slashes around it go. */
-static char *trim_name(char *text)
+/* "/key?user=x" -> "key"; slashes around it go. *query: what is behind the
+ * '?', "" if nothing is. */
+static char *trim_name(char *text, const char **query)
 {
-    size_t len;
+    size_t len = strcspn(text, "?");
 
-    text[strcspn(text, "?")] = 0;
+    *query = text + len + (text[len] == '?');
+    text[len] = 0;
     while (*text == '/')
         text++;
     len = strlen(text);
@@ -114,17 +117,18 @@ static char *trim_name(char *text)
 }
 
 /* Encoders that have but one URL field put the key behind the app:
- * "live/key" with an empty publish name. */
-static void find_key(const struct rtmp_session *s, struct amf_text name,
-                     char out[STREAM_KEY_MAX + 1])
+ * "live/key" with an empty publish name. ERR_RANGE: its priority. */
+static int find_key(struct rtmp_session *s, struct amf_text name,
+                    char out[STREAM_KEY_MAX + 1])
 {
     char text[NAME_TEXT_MAX], app[APP_MAX], *key, *slash;
+    const char *query;
 
     amf_text_copy(text, sizeof text, name);
-    key = trim_name(text);
+    key = trim_name(text, &query);
     if (!*key) {
         snprintf(app, sizeof app, "%s", s->app);
-        key = trim_name(app);
+        key = trim_name(app, &query);
         slash = strrchr(key, '/');
         key = slash ? slash + 1 : "";
     }
@@ -132,6 +136,7 @@ static void find_key(const struct rtmp_session *s, struct amf_text name,
     if (strlen(key) > STREAM_KEY_MAX) key = "";
     snprintf(out, STREAM_KEY_MAX + 1, "%s", key);
     unescape(out);
+    return priority_of_query(&s->priority, query);
 }
 
 static int on_publish(struct rtmp_session *s, struct command *c)
@@ -145,10 +150,14 @@ static int on_publish(struct rtmp_session *s, struct command *c)
         return 0;
     }
     next_string(&c->args, &name);
-    find_key(s, name, key);
+    int err = find_key(s, name, key);
     s->publish_stream = c->stream_id ? c->stream_id : 1;
     s->since = s->now;
     s->state = RTMP_ASKED;
+    if (err) {
+        rtmp_session_refuse(s, err, priority_bad);
+        return 0;
+    }
     s->events.on_publish(s->app, key, s->events.arg);
     return 0;
 }

@@ -90,6 +90,7 @@ struct rtmp_session {
 
     char app[APP_MAX], client[CLIENT_MAX], reason[REASON_MAX];
     double object_encoding;
+    int32_t priority;     /* of the last publish */
     bool offers_enhanced; /* connect spoke of E-RTMP: so does our answer */
     uint32_t streams, publish_stream;
     int commands;

@@ -6,9 +6,13 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/loop/loop.h"
+#include "ingest/priority.h"
 #include "ingest/srt/server_priv.h"
 
-enum { REFUSALS_LOGGED_MAX = 20 };
+enum {
+    REFUSALS_LOGGED_MAX = 20,
+    REJECT_PRIORITY = SRT_REJX_UNACCEPTABLE, /* "parameters …" of the id */
+};
 
 static const char *text_of(int code)
 {
@@ -18,6 +22,8 @@ static const char *text_of(int code)
     case SRT_REJX_OVERLOAD: return "too many connections";
     case SRT_REJX_FORBIDDEN: return "the key is another channel's";
     case SRT_REJX_NOTFOUND: return "no such channel";
+    case SRT_REJX_CONFLICT: return priority_too_low;
+    case REJECT_PRIORITY: return priority_bad;
     case SRT_REJX_BAD_MODE: return "playing over SRT is not offered";
     case SRT_REJX_NOTSUP_MEDIA: return "not a live stream";
     case SRT_REJX_DOWN: return "the server is shutting down";
@@ -30,12 +36,13 @@ static int code_of_syntax(int err)
     switch (err) {
     case ERR_NOTFOUND: return SRT_REJX_NOTFOUND;
     case ERR_UNSUPPORTED: return SRT_REJX_NOTSUP_MEDIA;
+    case ERR_RANGE: return REJECT_PRIORITY;
     default: return SRT_REJX_BAD_REQUEST;
     }
 }
 
 int srt_access_check(struct srt_server *s, const char *streamid, size_t len,
-                     struct ingest_grant *grant, char key[STREAM_KEY_MAX + 1])
+                     struct ingest_grant *grant, struct srt_streamid *out)
 {
     struct srt_streamid id;
     struct ingest_grant made = {0};
@@ -48,8 +55,11 @@ int srt_access_check(struct srt_server *s, const char *streamid, size_t len,
         return id.from_resource ? SRT_REJX_NOTFOUND : SRT_REJX_UNAUTHORIZED;
     if (id.channel[0] && strcmp(id.channel, made.channel) != 0)
         return SRT_REJX_FORBIDDEN;
+    if (s->door.live_priority &&
+        id.priority < s->door.live_priority(made.channel, s->door.arg))
+        return SRT_REJX_CONFLICT;
     *grant = made;
-    memcpy(key, id.key, sizeof id.key);
+    *out = id;
     return 0;
 }
 
@@ -105,12 +115,12 @@ int srt_access(void *server, SRTSOCKET socket, int version,
 {
     struct srt_server *s = server;
     struct ingest_grant grant;
-    char key[STREAM_KEY_MAX + 1];
+    struct srt_streamid id;
     int code;
 
     (void)version;
     if (!streamid) streamid = "";
-    code = srt_access_check(s, streamid, strlen(streamid), &grant, key);
+    code = srt_access_check(s, streamid, strlen(streamid), &grant, &id);
     if (!code && atomic_load(&s->count) >= s->limits.connections)
         code = SRT_REJX_OVERLOAD;
     if (atomic_load(&s->stopping)) code = SRT_REJX_DOWN;

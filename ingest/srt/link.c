@@ -5,6 +5,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/loop/loop.h"
+#include "ingest/priority.h"
 #include "ingest/srt/server_priv.h"
 
 struct link *srt_link_ref(struct link *l)
@@ -90,8 +91,11 @@ static const char *identify(struct link *l)
 
     if (srt_getsockflag(l->socket, SRTO_STREAMID, streamid, &len) || len < 0)
         return "no stream id";
-    if (srt_access_check(s, streamid, (size_t)len, &grant, l->key))
-        return "the stream key is no longer valid";
+    switch (srt_access_check(s, streamid, (size_t)len, &grant, &l->id)) {
+    case 0: break;
+    case SRT_REJX_CONFLICT: return priority_too_low;
+    default: return "the stream key is no longer valid";
+    }
     memcpy(l->channel, grant.channel, sizeof l->channel);
     l->loop = choose_loop(s, l->channel);
     return NULL;

@@ -73,7 +73,7 @@ struct link {
     char peer[ADDRESS_TEXT_MAX], host[ADDRESS_TEXT_MAX];
     bool loopback;
     char channel[CHANNEL_NAME_MAX + 1];
-    char key[STREAM_KEY_MAX + 1];
+    struct srt_streamid id;
     atomic_bool wants_close; /* said by its loop */
     atomic_size_t queued;
     atomic_bool done; /* its loop knows of its end */
@@ -120,7 +120,7 @@ int srt_access(void *server, SRTSOCKET socket, int version,
 /* The same question without an answer to the caller: who is it? 0, or the
  * rejection code. */
 int srt_access_check(struct srt_server *s, const char *streamid, size_t len,
-                     struct ingest_grant *grant, char key[STREAM_KEY_MAX + 1]);
+                     struct ingest_grant *grant, struct srt_streamid *out);
 
 /* link.c — on the thread. */
 void srt_link_accept(struct srt_server *s);

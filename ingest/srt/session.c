@@ -4,6 +4,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/loop/loop.h"
+#include "ingest/priority.h"
 #include "ingest/srt/server_priv.h"
 
 enum {
@@ -109,8 +110,9 @@ static void on_ready(void *arg)
 
 static void on_refused(int err, void *arg)
 {
-    srt_session_end(arg,
-                    err == ERR_DENIED ? "wrong stream key" : err_text(err));
+    srt_session_end(arg, err == ERR_DENIED   ? "wrong stream key"
+                         : err == ERR_EXISTS ? priority_too_low
+                                             : err_text(err));
 }
 
 static void on_kicked(const char *reason, void *arg)
@@ -189,7 +191,8 @@ static void open_publisher(struct link *l)
         srt_session_end(l, err_text(ERR_NOMEM));
         return;
     }
-    publisher_open(l->publisher, l->key);
+    publisher_set_priority(l->publisher, l->id.priority);
+    publisher_open(l->publisher, l->id.key);
 }
 
 /* Takes b. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "ingest/priority.h"
 
 enum { PAIRS_MAX = 16 };
 
@@ -65,12 +66,14 @@ static int set_mode(struct srt_streamid *s, struct piece word)
  */
 
 struct pairs {
-    struct piece user, resource, host, session, type, mode;
+    struct piece user, resource, host, session, type, mode, priority;
 };
 
-static struct piece *field_of(struct pairs *p, char letter)
+static struct piece *field_of(struct pairs *p, struct piece key)
 {
-    switch (letter) {
+    if (is_text(key, "priority")) return &p->priority;
+    if (key.len != 1) return NULL;
+    switch (key.at[0]) {
     case 'u': return &p->user;
     case 'r': return &p->resource;
     case 'h': return &p->host;
@@ -81,8 +84,8 @@ static struct piece *field_of(struct pairs *p, char letter)
     }
 }
 
-/* Keys of more letters are somebody's own, other letters are reserved: both
- * are let go. */
+/* Other keys of more letters are somebody's own, other letters are reserved:
+ * both are let go. */
 static int read_pairs(struct pairs *out, struct piece all)
 {
     struct piece pair, key, value, *field;
@@ -94,7 +97,7 @@ static int read_pairs(struct pairs *out, struct piece all)
         if (!more) pair = all;
         if (!pair.len && !more) break; /* a comma at the end */
         if (!split(pair, '=', &key, &value) || !key.len) return ERR_SYNTAX;
-        field = key.len == 1 ? field_of(out, key.at[0]) : NULL;
+        field = field_of(out, key);
         if (!field) continue;
         if (field->at) return ERR_SYNTAX; /* twice */
         *field = value;
@@ -109,6 +112,8 @@ static int parse_pairs(struct srt_streamid *s, struct piece all)
 
     if (!err && p.type.at && !is_text(p.type, "stream")) return ERR_UNSUPPORTED;
     if (!err && p.mode.at) err = set_mode(s, p.mode);
+    if (!err && p.priority.at)
+        err = priority_parse(&s->priority, p.priority.at, p.priority.len);
     if (err) return err;
     if (p.user.len) {
         err = copy(s->key, sizeof s->key, p.user);
@@ -126,14 +131,20 @@ static int parse_pairs(struct srt_streamid *s, struct piece all)
 static int parse_query(struct srt_streamid *s, struct piece query)
 {
     struct piece pair, key, value;
-    bool more = true;
+    bool more = true, ranked = false;
 
     while (more) {
         more = split(query, '&', &pair, &query);
         if (!more) pair = query;
-        if (!split(pair, '=', &key, &value) || !is_text(key, "m")) continue;
-        int err = set_mode(s, value);
+        if (!split(pair, '=', &key, &value)) continue;
+        bool priority = is_text(key, "priority");
+        int err = 0;
+        if (is_text(key, "m")) err = set_mode(s, value);
+        if (priority)
+            err = ranked ? ERR_RANGE
+                         : priority_parse(&s->priority, value.at, value.len);
         if (err) return err;
+        ranked |= priority;
     }
     return 0;
 }

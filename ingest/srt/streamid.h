@@ -9,9 +9,11 @@
  *   live/KEY, /KEY                 any path: the last element is the key
  *   publish:KEY, publish/KEY       MediaMTX's word before it; read:, play: play
  *   publish:CHANNEL:USER:KEY
- *   KEY?m=publish                  a query is let go, but for the mode
+ *   KEY?m=publish&priority=2       a query is let go, but for the mode and
+ *                                  the priority
  *   #!::r=CHANNEL,u=KEY,m=publish  without u, r's last element is the key;
- *   #!::h=HOST/live/KEY,m=publish  without r, h's (SRS)                     */
+ *   #!::h=HOST/live/KEY,m=publish  without r, h's (SRS)
+ *   #!::u=KEY,priority=2                                                    */
 #ifndef INGEST_SRT_STREAMID_H
 #define INGEST_SRT_STREAMID_H
 #include <stdbool.h>
@@ -33,11 +35,13 @@ struct srt_streamid {
     enum srt_mode mode;
     char key[STREAM_KEY_MAX + 1];
     char channel[CHANNEL_NAME_MAX + 1]; /* "": the key alone names it */
+    int32_t priority;                   /* see ingest/priority.h */
     bool from_resource; /* the key is what was named, not who names it */
 };
 
 /* 0, ERR_NOTFOUND (empty: nothing is named), ERR_SYNTAX, ERR_LIMIT (too long,
- * too many pairs) or ERR_UNSUPPORTED (not a live stream). */
+ * too many pairs), ERR_RANGE (the priority) or ERR_UNSUPPORTED (not a live
+ * stream). */
 int srt_streamid_parse(struct srt_streamid *out, const char *text, size_t len);
 
 #endif

@@ -11,6 +11,7 @@
 #include "core/rtc/desk.h"
 #include "core/rtc/host.h"
 #include "core/rtc/peer.h"
+#include "ingest/priority.h"
 #include "ingest/whip/session.h"
 #include "ingest/whip/whip_priv.h"
 
@@ -320,9 +321,14 @@ static void on_refused(int err, void *arg)
         rtc_ticket_refuse(t, 409, RETRY_S,
                           "Another publisher has just taken this channel.");
         break;
+    case ERR_EXISTS:
+        rtc_ticket_refuse(t, 409, 0,
+                          "A publisher of a higher priority has this channel: "
+                          "stop it, or come with ?priority= as high.");
+        break;
     default: rtc_ticket_refuse(t, 503, RETRY_S, "The server is full."); break;
     }
-    end(c, err_text(err));
+    end(c, err == ERR_EXISTS ? priority_too_low : err_text(err));
 }
 
 static void on_kicked(const char *reason, void *arg)
@@ -341,9 +347,10 @@ static void on_key_wanted(int slot, void *arg)
 
 /* --- a new one --- */
 
-/* The key must be of the channel in the URL. 0 or an HTTP status. */
-static int check_key(const struct whip *w, const struct rtc_post *post,
-                     const char **why)
+/* The key must be of the channel in the URL, the query be sound. 0 or an HTTP
+ * status. */
+static int check_request(const struct whip *w, const struct rtc_post *post,
+                         int32_t *priority, const char **why)
 {
     struct ingest_grant grant;
 
@@ -354,7 +361,9 @@ static int check_key(const struct whip *w, const struct rtc_post *post,
     if (strlen(post->bearer) > STREAM_KEY_MAX) return 401;
     if (w->door.authorise(post->bearer, &grant, w->door.arg)) return 401;
     *why = "This stream key is another channel's.";
-    return strcmp(grant.channel, post->channel) == 0 ? 0 : 403;
+    if (strcmp(grant.channel, post->channel) != 0) return 403;
+    *why = priority_bad;
+    return priority_of_query(priority, post->query) ? 400 : 0;
 }
 
 static struct sdp_text find_sprop(const struct sdp *offer,
@@ -432,7 +441,8 @@ void whip_connection_open(struct whip *w, struct rtc_ticket *t)
     struct connection *c;
     const char *sentence;
     char why[160] = "";
-    int status = check_key(w, post, &sentence), err;
+    int32_t priority = 0;
+    int status = check_request(w, post, &priority, &sentence), err;
 
     if (status) {
         log_warn("whip", "refused", log_s("channel", post->channel),
@@ -460,5 +470,6 @@ void whip_connection_open(struct whip *w, struct rtc_ticket *t)
     }
     rtc_ticket_on_abandoned(t, on_abandoned, c);
     timer_set(&c->timer, loop_now(w->loop) + ANSWER_US);
+    publisher_set_priority(c->publisher, priority);
     publisher_open(c->publisher, post->bearer); /* may end c */
 }

@@ -39,6 +39,7 @@ static void test_the_example_of_the_manual_loads(void **state)
     assert_string_equal(s.rtmp_listen, "0.0.0.0:1935");
     assert_int_equal(s.channel_count, 1);
     assert_string_equal(s.channels[0].stream_key, "demo-key");
+    assert_string_equal(s.channels[0].multitrack, "ALLOW");
 }
 
 static void test_set_wins_over_environment_and_defaults(void **state)

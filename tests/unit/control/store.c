@@ -24,7 +24,8 @@ static int remove_dir(void **state)
 
 static struct channel sample(const char *name)
 {
-    struct channel c = {.type = "STANDARD", .latency = "LOW"};
+    struct channel c = {
+        .type = "STANDARD", .latency = "LOW", .multitrack = "ALLOW"};
 
     snprintf(c.name, sizeof c.name, "%s", name);
     key_hash(c.key_hash, name);
@@ -150,14 +151,28 @@ static void test_an_older_schema_is_brought_up(void **state)
     assert_int_equal(made, SQLITE_OK);
     if (store_db_open(&db, dir, why)) return;
     store_db_each(db, keep, &found);
+    snprintf(more.multitrack, sizeof more.multitrack, "REQUIRE");
     snprintf(more.passphrase, sizeof more.passphrase, "correct horse");
     int added = store_db_add(db, &more);
     assert_string_equal(found.name, "old");
     assert_string_equal(found.passphrase, "");
+    assert_string_equal(found.multitrack, "ALLOW");
     store_db_each(db, keep, &found);
     store_db_close(&db);
     assert_int_equal(added, 0);
+    assert_string_equal(found.multitrack, "REQUIRE");
     assert_string_equal(found.passphrase, "correct horse");
+}
+
+static void test_policies_are_checked(void **state)
+{
+    (void)state;
+    assert_int_equal(channel_check_multitrack("OFF", "BASIC"), 0);
+    assert_int_equal(channel_check_multitrack("ALLOW", "BASIC"), 0);
+    assert_int_equal(channel_check_multitrack("REQUIRE", "STANDARD"), 0);
+    assert_int_equal(channel_check_multitrack("REQUIRE", "BASIC"), ERR_RANGE);
+    assert_int_equal(channel_check_multitrack("", "STANDARD"), ERR_RANGE);
+    assert_int_equal(channel_check_multitrack("allow", "STANDARD"), ERR_RANGE);
 }
 
 static void test_passphrases_are_checked(void **state)
@@ -191,6 +206,7 @@ static const struct CMUnitTest tests[] = {
     CASE(test_a_key_is_replaced_and_revoked),
     CASE(test_an_older_schema_is_brought_up),
     cmocka_unit_test(test_names_are_checked),
+    cmocka_unit_test(test_policies_are_checked),
     cmocka_unit_test(test_passphrases_are_checked),
     cmocka_unit_test(test_a_missing_folder_is_a_sentence),
 };

@@ -59,6 +59,44 @@ static void test_where_the_key_may_be(void **state)
     check_key("live", longest, "");
 }
 
+static void check_priority(const char *app, const char *name, int32_t want)
+{
+    struct builder b;
+
+    if (recorder_init(&r, true)) return;
+    builder_init(&b, 65536);
+    put_to_publish(&b, app, name);
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_string_equal(r.key, "k-1");
+    assert_int_equal(rtmp_session_priority(r.session), want);
+out:
+    recorder_release(&r);
+}
+
+static void test_priorities(void **state)
+{
+    struct builder b;
+
+    (void)state;
+    check_priority("live", "k-1", 0);
+    check_priority("live", "k-1?priority=2", 2);
+    check_priority("live", "k-1?clientConfigId=x&priority=2147483647",
+                   2147483647);
+    check_priority("live/k-1?priority=3", "", 3);
+    check_priority("live?priority=3", "k-1", 0); /* not the key's */
+
+    if (recorder_init(&r, true)) return;
+    builder_init(&b, 65536);
+    put_to_publish(&b, "live", "k-1?priority=first");
+    if (recorder_take(&r, &b, 0)) goto out;
+    assert_string_equal(r.key, "");
+    assert_int_equal(rtmp_session_state(r.session), RTMP_CLOSING);
+    assert_true(recorder_said(&r, "NetStream.Publish.BadName"));
+    assert_true(recorder_said(&r, "from 0 to 2147483647"));
+out:
+    recorder_release(&r);
+}
+
 static void test_start_waits_for_the_answer(void **state)
 {
     struct builder b;
@@ -586,6 +624,7 @@ out:
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_dialogue_to_live),
     cmocka_unit_test(test_where_the_key_may_be),
+    cmocka_unit_test(test_priorities),
     cmocka_unit_test(test_start_waits_for_the_answer),
     cmocka_unit_test(test_wrong_key),
     cmocka_unit_test(test_media_in_any_order),

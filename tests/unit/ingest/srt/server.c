@@ -36,9 +36,19 @@ static int authorise(const char *key, struct ingest_grant *out, void *arg)
         snprintf(out->passphrase, sizeof out->passphrase, "correct horse");
         return 0;
     }
+    if (!strcmp(key, "ranked-key")) {
+        snprintf(out->channel, sizeof out->channel, "ranked");
+        return 0;
+    }
     if (strcmp(key, "demo-key") != 0) return ERR_DENIED;
     snprintf(out->channel, sizeof out->channel, "demo");
     return 0;
+}
+
+static int32_t live_priority(const char *channel, void *arg)
+{
+    (void)arg;
+    return strcmp(channel, "ranked") ? 0 : 5;
 }
 
 static void attach(struct publisher *p, void *arg)
@@ -79,8 +89,10 @@ static void load_capture(void)
 
 static int open_world(int connections)
 {
-    static const struct ingest_door door = {
-        .authorise = authorise, .attach = attach, .detach = detach};
+    static const struct ingest_door door = {.authorise = authorise,
+                                            .attach = attach,
+                                            .detach = detach,
+                                            .live_priority = live_priority};
     struct bus_conf bus = {.channel = "demo",
                            .window_us = 12000000,
                            .max_entries = 1024,
@@ -208,6 +220,9 @@ static void test_publishing_and_leaving(void **state)
     assert_int_equal(srt_server_connections(w.server), 1);
     srt_close(s);
     assert_true(turn_until(&w.detached, 1));
+    s = dial("ranked-key?priority=5", NULL, &reason);
+    assert_int_not_equal(s, SRT_INVALID_SOCK);
+    srt_close(s);
     s = dial("demo-key", NULL, &reason); /* and comes back */
     assert_int_not_equal(s, SRT_INVALID_SOCK);
     publish(s);
@@ -227,6 +242,9 @@ static void test_who_is_refused(void **state)
     refused("#!::u=demo-key,m=request", NULL, SRT_REJX_BAD_MODE);
     refused("#!::u=demo-key,t=file", NULL, SRT_REJX_NOTSUP_MEDIA);
     refused("#!::nonsense", NULL, SRT_REJX_BAD_REQUEST);
+    refused("demo-key?priority=x", NULL, SRT_REJX_UNACCEPTABLE);
+    refused("ranked-key", NULL, SRT_REJX_CONFLICT);
+    refused("#!::u=ranked-key,priority=4", NULL, SRT_REJX_CONFLICT);
     loop_run_once(w.loop);
     assert_int_equal(w.attached, 0);
     assert_int_equal(srt_server_connections(w.server), 0);
