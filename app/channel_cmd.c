@@ -152,9 +152,8 @@ static int create(struct store_db *db, const struct options *o,
         return fail(c.type, "a type is STANDARD or BASIC");
     if (channel_check_latency(c.latency))
         return fail(c.latency, "a latency is LOW or NORMAL");
-    if (channel_check_multitrack(c.multitrack, c.type))
-        return fail(c.multitrack, "multitrack is OFF, ALLOW or, of type "
-                                  "STANDARD, REQUIRE");
+    if (channel_check_multitrack(c.multitrack))
+        return fail(c.multitrack, "multitrack is OFF, ALLOW or REQUIRE");
     err = key_make(key);
     if (!err) {
         key_hash(c.key_hash, key);

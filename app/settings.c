@@ -129,12 +129,6 @@ static int check_channels(const struct settings *s, const char *file,
                      file, i);
             return ERR_USAGE;
         }
-        if (channel_check_multitrack(c->multitrack, c->type)) {
-            snprintf(why, CONF_WHY_MAX,
-                     "%s: channels[%d].multitrack: REQUIRE wants type STANDARD",
-                     file, i);
-            return ERR_USAGE;
-        }
         if (channel_check_passphrase(c->srt_passphrase)) {
             snprintf(why, CONF_WHY_MAX,
                      "%s: channels[%d].srt_passphrase: must be %d to %d "

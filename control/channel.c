@@ -22,10 +22,10 @@ int channel_check_latency(const char *latency)
                                                                  : ERR_RANGE;
 }
 
-int channel_check_multitrack(const char *multitrack, const char *type)
+int channel_check_multitrack(const char *multitrack)
 {
-    if (!strcmp(multitrack, "OFF") || !strcmp(multitrack, "ALLOW")) return 0;
-    return !strcmp(multitrack, "REQUIRE") && strcmp(type, "BASIC") != 0
+    return !strcmp(multitrack, "OFF") || !strcmp(multitrack, "ALLOW") ||
+                   !strcmp(multitrack, "REQUIRE")
                ? 0
                : ERR_RANGE;
 }

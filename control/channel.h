@@ -28,8 +28,7 @@ struct channel {
 int channel_check_name(const char *name);
 int channel_check_type(const char *type);
 int channel_check_latency(const char *latency);
-/* A channel that hands on its source alone has no use for more. */
-int channel_check_multitrack(const char *multitrack, const char *type);
+int channel_check_multitrack(const char *multitrack);
 int channel_check_passphrase(const char *text); /* as SRT wants it, or "" */
 
 #endif

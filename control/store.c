@@ -101,7 +101,7 @@ int store_db_add(struct store_db *db, const struct channel *c)
 
     if (channel_check_name(c->name) || channel_check_type(c->type) ||
         channel_check_latency(c->latency) ||
-        channel_check_multitrack(c->multitrack, c->type) ||
+        channel_check_multitrack(c->multitrack) ||
         channel_check_passphrase(c->passphrase))
         return ERR_RANGE;
     if (sqlite3_prepare_v2(db->db,

@@ -3,8 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/media/scale.h"
+
 enum {
-    LOW_LINES = 480,  /* rungs up to here show at most 30 frames a second */
     TOP_LINES = 1080, /* what we encode ourselves is never larger */
     SMALLEST_SIDE = 16,
     AUDIO_RATE = 48000,
@@ -12,35 +13,19 @@ enum {
     OPUS_BPS = 96000,
 };
 
-/* 30 frames a second of a camera; H.264 Main at "superfast". */
+/* Sizes and rates are those of core/media/scale.h. */
 static const struct {
     uint8_t id;
-    uint32_t lines, bps;
-} table[] = {
-    {LADDER_1080P, 1080, 5000000}, {LADDER_720P, 720, 2800000},
-    {LADDER_480P, 480, 1200000},   {LADDER_360P, 360, 700000},
-    {LADDER_160P, 160, 250000},
+    uint32_t lines;
+} table[SCALE_RUNGS] = {
+    {LADDER_1080P, 1080}, {LADDER_720P, 720}, {LADDER_480P, 480},
+    {LADDER_360P, 360},   {LADDER_160P, 160},
 };
 enum { TABLE_SIZE = sizeof table / sizeof *table };
 
 static uint32_t short_side(const struct track_info *v)
 {
-    return v->width < v->height ? v->width : v->height;
-}
-
-static uint32_t even(uint64_t n)
-{
-    return (uint32_t)((n + 1) / 2 * 2);
-}
-
-/* More frames cost more, though less than in proportion. */
-static uint32_t rate_for(uint32_t lines, uint32_t fps)
-{
-    uint32_t bps = table[TABLE_SIZE - 1].bps;
-
-    for (int i = TABLE_SIZE - 1; i >= 0; i--)
-        if (lines >= table[i].lines * 9 / 10) bps = table[i].bps;
-    return fps > 35 ? bps + bps / 2 : bps;
+    return scale_lines(v->width, v->height);
 }
 
 static struct ladder_rung *add(struct ladder *l, uint8_t id, const char *name)
@@ -53,11 +38,6 @@ static struct ladder_rung *add(struct ladder *l, uint8_t id, const char *name)
     return r;
 }
 
-static uint32_t step_for(uint32_t lines, uint32_t fps)
-{
-    return lines <= LOW_LINES && fps > 35 ? (fps + 29) / 30 : 1;
-}
-
 static void add_video(struct ladder *l, uint8_t id, uint32_t lines,
                       const struct track_info *v)
 {
@@ -68,15 +48,15 @@ static void add_video(struct ladder *l, uint8_t id, uint32_t lines,
     snprintf(name, sizeof name, "%up", lines);
     struct ladder_rung *r = add(l, id, name);
     struct track_info *t = &r->info;
-    r->frame_step = id == LADDER_REALTIME ? 1 : step_for(lines, fps);
+    r->frame_step = id == LADDER_REALTIME ? 1 : scale_step(lines, fps);
     t->kind = TRACK_VIDEO;
     t->codec = CODEC_H264;
     t->timescale = VIDEO_TIMESCALE;
-    t->width = even((uint64_t)v->width * lines / side);
-    t->height = even((uint64_t)v->height * lines / side);
+    t->width = scale_side(v->width, lines, side);
+    t->height = scale_side(v->height, lines, side);
     t->fps_num = v->fps_num;
     t->fps_den = v->fps_den * r->frame_step;
-    t->bitrate_bps = rate_for(lines, fps / r->frame_step);
+    t->bitrate_bps = scale_bps(lines, fps / r->frame_step);
     snprintf(t->language, sizeof t->language, "und");
 }
 

@@ -167,12 +167,11 @@ static void test_an_older_schema_is_brought_up(void **state)
 static void test_policies_are_checked(void **state)
 {
     (void)state;
-    assert_int_equal(channel_check_multitrack("OFF", "BASIC"), 0);
-    assert_int_equal(channel_check_multitrack("ALLOW", "BASIC"), 0);
-    assert_int_equal(channel_check_multitrack("REQUIRE", "STANDARD"), 0);
-    assert_int_equal(channel_check_multitrack("REQUIRE", "BASIC"), ERR_RANGE);
-    assert_int_equal(channel_check_multitrack("", "STANDARD"), ERR_RANGE);
-    assert_int_equal(channel_check_multitrack("allow", "STANDARD"), ERR_RANGE);
+    assert_int_equal(channel_check_multitrack("OFF"), 0);
+    assert_int_equal(channel_check_multitrack("ALLOW"), 0);
+    assert_int_equal(channel_check_multitrack("REQUIRE"), 0);
+    assert_int_equal(channel_check_multitrack(""), ERR_RANGE);
+    assert_int_equal(channel_check_multitrack("allow"), ERR_RANGE);
 }
 
 static void test_passphrases_are_checked(void **state)
