@@ -19,6 +19,8 @@ static struct feed_rendition *add(struct feed *f, const struct track_info *info)
 static void on_track(struct feed *f, const struct track *t)
 {
     const struct track_info *info = track_info(t);
+
+    if (info->kind == TRACK_AUDIO && info->codec != CODEC_OPUS) return;
     int at = feed_find(f, info->id);
     struct feed_rendition *r = at < 0 ? add(f, info) : &f->renditions[at];
     struct packet_sets sets = {0};

@@ -121,15 +121,41 @@ static void add_audio(struct ladder *l, uint8_t id, const char *name,
     memcpy(t->language, source->language, sizeof t->language);
 }
 
+static void choose_sound(struct ladder *l, const struct ladder_conf *conf,
+                         uint8_t id, const char *name,
+                         const struct ladder_sound *s)
+{
+    bool basic = conf->type == CHANNEL_BASIC && s->info.codec == CODEC_AAC;
+
+    if (s->plain || basic || conf->no_child)
+        add_source(l, id, name, &s->info);
+    else
+        add_audio(l, id, name, CODEC_AAC, &s->info);
+}
+
+/* Named by their places: what language a place has is no part of its URL. */
+static void choose_languages(struct ladder *l, const struct ladder_conf *conf,
+                             const struct ladder_source *s)
+{
+    char name[TRACK_NAME_MAX];
+
+    for (int i = 0; i < LADDER_LANGUAGES_MAX; i++) {
+        const struct ladder_sound *one = &s->languages[i];
+        /* Not all players have Opus; of the first there is no choice. */
+        if (!one->there || (conf->no_child && one->info.codec != CODEC_AAC))
+            continue;
+        snprintf(name, sizeof name, "audio-%d", i + 2);
+        choose_sound(l, conf, (uint8_t)(LADDER_LANGUAGE + i), name, one);
+    }
+}
+
 static void choose_audio(struct ladder *l, const struct ladder_conf *conf,
                          const struct ladder_source *s)
 {
-    bool basic = conf->type == CHANNEL_BASIC && s->audio.codec == CODEC_AAC;
+    const struct ladder_sound first = {true, s->audio_plain, s->audio};
 
-    if (s->audio_plain || basic || conf->no_child)
-        add_source(l, LADDER_AUDIO, "audio", &s->audio);
-    else
-        add_audio(l, LADDER_AUDIO, "audio", CODEC_AAC, &s->audio);
+    choose_sound(l, conf, LADDER_AUDIO, "audio", &first);
+    choose_languages(l, conf, s);
     if (!conf->opus) return;
     if (s->audio.codec == CODEC_OPUS)
         add_source(l, LADDER_OPUS, "opus", &s->audio);

@@ -15,8 +15,9 @@
 #include "transcode/transcode.h"
 
 enum {
-    LADDER_RUNGS_MAX = 10,
-    LADDER_LINES_MIN = 160, /* of a source that has an encoded rung at all */
+    LADDER_RUNGS_MAX = 16,
+    LADDER_LANGUAGES_MAX = 4, /* sounds beside the first one */
+    LADDER_LINES_MIN = 160,   /* of a source that has an encoded rung at all */
 };
 
 /* A rung keeps its id and name for the life of the stream. */
@@ -43,6 +44,13 @@ enum ladder_id {
     /* No track: a wish for it begins LADDER_REALTIME, or keeps it going and
      * forces no keyframe. For those who watch, each 10 s or oftener. */
     LADDER_REALTIME_KEEP,
+    /* AAC-LC of the source's other sounds: LADDER_LANGUAGES_MAX ids. */
+    LADDER_LANGUAGE = TRACK_RENDITION_FIRST + 24,
+};
+
+struct ladder_sound {
+    bool there, plain; /* as audio_plain */
+    struct track_info info;
 };
 
 struct ladder_source {
@@ -52,6 +60,7 @@ struct ladder_source {
     /* Not 0: its size varies, and this is the greatest short side so far. Its
      * rungs are of a source of that size, its top rung is called "source". */
     uint32_t lines;
+    struct ladder_sound languages[LADDER_LANGUAGES_MAX];
 };
 
 struct ladder_conf {
@@ -69,7 +78,8 @@ struct ladder_rung {
 
 struct ladder {
     struct ladder_rung rungs[LADDER_RUNGS_MAX]; /* best video first, then
-                                                   audio, then Opus */
+                                                   audio, then languages,
+                                                   then Opus */
     int count;
 };
 

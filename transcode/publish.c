@@ -39,11 +39,13 @@ static void want(struct transcode *t)
     for (int i = 0; i < all->count; i++) {
         const struct ladder_rung *r = &all->rungs[i];
         struct ladder *l = r->info.kind == TRACK_AUDIO ? &sound : &pictures;
+        if (r->info.id >= LADDER_LANGUAGE) continue;
         if (r->info.id != LADDER_REALTIME || t->realtime.on)
             l->rungs[l->count++] = *r;
     }
     rungs_want(t->rungs, &pictures);
     rungs_want(t->sound, &sound);
+    languages_want(t, all);
 }
 
 void publish_choose(struct transcode *t)
@@ -69,6 +71,7 @@ void publish_choose(struct transcode *t)
     if (t->audio) {
         s.has_audio = true;
         s.audio = *track_info(t->audio);
+        languages_list(t, &s);
     }
     lineup_choose(&t->lineup, &conf, &s);
     want(t);
@@ -187,19 +190,22 @@ void publish_video(struct transcode *t, const struct frame *f,
 
 void publish_audio(struct transcode *t, const struct frame *f)
 {
-    uint32_t rate = track_info(t->audio)->timescale;
+    struct language *l = languages_find(t, f->track_id);
+    struct track *source = l ? l->source : t->audio;
+    uint8_t id = l ? l->id : LADDER_AUDIO;
+    bool *due = l ? &l->due : &t->audio_due;
     bool broken = f->flags & FRAME_DISCONTINUITY;
 
-    int64_t pts = transcode_video_ticks(f->pts, rate);
+    int64_t pts = transcode_video_ticks(f->pts, track_info(source)->timescale);
 
     if (pts < t->from_pts || pts < t->audio_from_pts) return;
-    if (t->audio_due) {
-        tell_track(t, LADDER_AUDIO, t->audio);
-        tell_track(t, LADDER_OPUS, t->audio);
-        t->audio_due = false;
+    if (*due) {
+        tell_track(t, id, source);
+        if (!l) tell_track(t, LADDER_OPUS, source);
+        *due = false;
     }
-    tell_frame(t, f, LADDER_AUDIO, broken);
-    tell_frame(t, f, LADDER_OPUS, broken);
+    tell_frame(t, f, id, broken);
+    if (!l) tell_frame(t, f, LADDER_OPUS, broken);
 }
 
 /* What a child made. */

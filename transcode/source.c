@@ -70,7 +70,7 @@ static void decided(struct transcode *t, const struct boundary_step *step)
     for (int i = 0; i < source.count; i++) {
         struct frame *f = source.items[i].frame;
         bool sound = t->audio && f->track_id == track_info(t->audio)->id;
-        if (sound && !t->audio_alone) {
+        if (languages_find(t, f->track_id) || (sound && !t->audio_alone)) {
             publish_audio(t, f);
             continue;
         }
@@ -218,7 +218,7 @@ static void on_audio(struct transcode *t, struct frame *f)
         publish_audio(t, f);
 }
 
-static bool is_plain(const struct track *t)
+bool source_is_plain(const struct track *t)
 {
     struct slice config = track_config(t);
     struct aac_config c;
@@ -289,8 +289,8 @@ static void take_video(struct transcode *t, struct track *track)
     t->reorders = may_reorder(track);
 }
 
-/* Of several pictures and several sounds (languages) the ladder has the first
- * of each; the others are on the bus for whoever wants them. */
+/* Of several pictures the ladder has the first, of several sounds as many as
+ * there are places; the others are on the bus for whoever wants them. */
 static void pass_over(struct transcode *t, const struct track *track)
 {
     const struct track_info *info = track_info(track);
@@ -304,7 +304,7 @@ static void pass_over(struct transcode *t, const struct track *track)
              log_s("codec", codec_name(info->codec)),
              log_s("language", info->language),
              log_s("reason", video ? "the ladder is made of the first video"
-                                   : "the ladder has the first sound"));
+                                   : "the ladder has no place for more"));
 }
 
 void source_track(struct transcode *t, struct track *track)
@@ -315,9 +315,10 @@ void source_track(struct transcode *t, struct track *track)
 
     if (info->kind != TRACK_VIDEO && info->kind != TRACK_AUDIO) return;
     if (*slot && info->id > track_info(*slot)->id) {
-        pass_over(t, track);
+        if (video || !languages_track(t, track)) pass_over(t, track);
         return;
     }
+    languages_yield(t, track);
     bool same = video && is_same(t->video, track);
     track_ref(track);
     track_unref(slot);
@@ -332,7 +333,7 @@ void source_track(struct transcode *t, struct track *track)
     if (video) {
         take_video(t, track);
     } else {
-        t->audio_plain = is_plain(track);
+        t->audio_plain = source_is_plain(track);
         t->audio_due = true;
     }
     publish_change(t);
@@ -344,6 +345,8 @@ void source_frame(struct transcode *t, struct frame *f)
         on_video(t, f);
     else if (t->audio && f->track_id == track_info(t->audio)->id)
         on_audio(t, f);
+    else
+        languages_frame(t, f);
 }
 
 void source_break(struct transcode *t)
@@ -356,6 +359,7 @@ void source_break(struct transcode *t)
 
 void source_back(struct transcode *t)
 {
+    languages_back(t);
     if (!t->video || !boundary_retry(&t->boundary)) return;
     t->top_due = true;
     publish_change(t);

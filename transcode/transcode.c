@@ -29,6 +29,7 @@ static void on_wake(void *arg)
         case BUS_GONE:
             rungs_gone(t->rungs);
             rungs_gone(t->sound);
+            languages_gone(t);
             source_break(t);
             break;
         case BUS_BACK: source_back(t); break;
@@ -37,6 +38,7 @@ static void on_wake(void *arg)
             bus_unsubscribe(&t->subscriber);
             rungs_free(&t->rungs);
             rungs_free(&t->sound);
+            languages_end(t);
             break;
         default: break;
         }
@@ -121,6 +123,7 @@ static int begin(struct transcode *t)
     events.on_up = on_sound_up;
     err = rungs_create(&t->sound, &conf, &events);
     if (err) return err;
+    languages_begin(t, &conf, &events);
     return bus_subscribe(t->bus, &t->subscriber, BUS_FROM_KEY, on_wake, t);
 }
 
@@ -165,6 +168,7 @@ void transcode_free(struct transcode **t)
     bus_unsubscribe(&last->subscriber);
     rungs_free(&last->rungs);
     rungs_free(&last->sound);
+    languages_end(last);
     pending_release(&last->source);
     pending_release(&last->made);
     track_unref(&last->video);

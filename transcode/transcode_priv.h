@@ -1,9 +1,10 @@
 /* transcode/transcode_priv.h — what the room's door (transcode.c), its hearing
- * (source.c, wanted.c) and its voice (publish.c) share. */
+ * (source.c, languages.c, wanted.c) and its voice (publish.c) share. */
 #ifndef TRANSCODE_TRANSCODE_PRIV_H
 #define TRANSCODE_TRANSCODE_PRIV_H
 #include "core/loop/timer.h"
 #include "transcode/boundary.h"
+#include "transcode/languages.h"
 #include "transcode/lineup.h"
 #include "transcode/pending.h"
 #include "transcode/rungs.h"
@@ -23,6 +24,7 @@ struct transcode {
     struct boundary boundary;
     struct track *video, *audio; /* the source */
     bool audio_plain;
+    struct languages languages;              /* the other sounds */
     bool passed_over[TRACK_RENDITION_FIRST]; /* said of a source track */
     bool audio_alone;
     int64_t audio_first; /* pts of the first sound while there is no video */
@@ -70,8 +72,29 @@ void source_break(struct transcode *t);
 /* Can its bytes be a rendition, with others beside it for players that do not
  * have its codec? */
 bool source_may_pass(const struct track_info *info);
+/* AAC-LC of one or two channels: any player has it. */
+bool source_is_plain(const struct track *t);
 /* A publisher is there again. */
 void source_back(struct transcode *t);
+
+/* --- languages.c: the source's sounds beside its first one ---------------- */
+/* Copies both. */
+void languages_begin(struct transcode *t, const struct rungs_conf *conf,
+                     const struct rungs_events *events);
+void languages_end(struct transcode *t); /* fine where it did not begin */
+/* False: there is no room for it. */
+bool languages_track(struct transcode *t, struct track *track);
+/* This one is about to be the first video or the first sound: it is no place's
+ * any more, and the first sound until now, if it goes on, gets one. */
+void languages_yield(struct transcode *t, struct track *first);
+void languages_frame(struct transcode *t, struct frame *f);
+/* Whose source has this id; NULL if none. */
+struct language *languages_find(struct transcode *t, uint8_t id);
+void languages_gone(struct transcode *t);
+void languages_back(struct transcode *t);
+/* What there is, for the ladder; and of the ladder what they make. */
+void languages_list(const struct transcode *t, struct ladder_source *s);
+void languages_want(struct transcode *t, const struct ladder *all);
 
 /* --- wanted.c: what viewers wish for -------------------------------------- */
 void wanted_begin(struct transcode *t);

@@ -120,6 +120,33 @@ static void test_sound_is_made_where_it_must_be(void **state)
     assert_int_equal(p.rendition_ids[2], LADDER_AUDIO);
 }
 
+static void test_languages_stand_behind_the_first_sound(void **state)
+{
+    struct ladder_source s = source(640, 360, 30);
+    struct ladder_conf conf = {.type = CHANNEL_STANDARD, .opus = true};
+    struct ladder l;
+    struct plan p;
+
+    (void)state;
+    s.languages[0] = (struct ladder_sound){true, true, s.audio};
+    s.languages[3] = (struct ladder_sound){true, false, s.audio};
+    s.languages[3].info.codec = CODEC_OPUS;
+    snprintf(s.languages[3].info.language, TRACK_LANGUAGE_MAX, "de");
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l), "360p:640x360@30* 160p:284x160@30 audio* "
+                                  "audio-2* audio-5 opus");
+    const struct ladder_rung *r = ladder_find(&l, LADDER_LANGUAGE + 3);
+    assert_int_equal(r->info.codec, CODEC_AAC);
+    assert_string_equal(r->info.language, "de");
+    ladder_list(&l, &p);
+    assert_int_equal(p.rendition_count, 5);
+    assert_int_equal(p.rendition_ids[4], LADDER_LANGUAGE + 3);
+    /* Where nothing can be made, what not all players have is left out. */
+    conf = (struct ladder_conf){.type = CHANNEL_BASIC, .no_child = true};
+    ladder_choose(&l, &conf, &s);
+    assert_string_equal(show(&l), "360p:640x360@30* audio* audio-2*");
+}
+
 static void test_basic_makes_sound_alone(void **state)
 {
     struct ladder_source s = source(640, 360, 30);
@@ -246,6 +273,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_portrait_keeps_its_shape),
     cmocka_unit_test(test_basic_is_the_source),
     cmocka_unit_test(test_sound_is_made_where_it_must_be),
+    cmocka_unit_test(test_languages_stand_behind_the_first_sound),
     cmocka_unit_test(test_basic_makes_sound_alone),
     cmocka_unit_test(test_real_time_has_a_top_of_its_own),
     cmocka_unit_test(test_a_size_that_varies_keeps_its_rungs),

@@ -46,6 +46,7 @@ static struct rig {
     int64_t offset;     /* ticks of 90 kHz put on every frame */
     int fed;            /* video frames of the whole test */
     bool silent;        /* the capture's sound stays away */
+    uint8_t twin;       /* the id under which it comes once more; 0: none */
     struct slice *keep; /* Opus packets, where they are wanted */
     int kept;
 } rig;
@@ -176,6 +177,11 @@ static void give_frame(const struct wire_record *r, uint8_t flags)
     moved.v.frame.pts += by;
     moved.v.frame.dts += by;
     moved.v.frame.flags |= flags;
+    assert_int_equal(wire_to_frame(&moved, &f), 0);
+    bus_append(rig.bus, f);
+    frame_unref(&f);
+    if (video || !rig.twin) return;
+    moved.v.frame.track_id = rig.twin;
     assert_int_equal(wire_to_frame(&moved, &f), 0);
     bus_append(rig.bus, f);
     frame_unref(&f);
@@ -529,30 +535,103 @@ static int tracks_of(uint8_t id)
     return n;
 }
 
-/* A publisher with two languages: the ladder keeps to the first. */
-static void test_of_two_sounds_the_first_counts(void **state)
+/* The capture's sound as another source track. */
+static void tell_twin(uint8_t id, const char *language)
 {
-    struct track_info second;
-    struct track *t, *first;
+    struct track *t = NULL, *first = bus_find_track(rig.bus, 2);
+
+    assert_non_null(first);
+    struct track_info info = *track_info(first);
+    info.id = rig.twin = id;
+    snprintf(info.language, sizeof info.language, "%s", language);
+    assert_int_equal(track_create(&t, &info, track_config(first)), 0);
+    bus_track(rig.bus, t);
+    track_unref(&t);
+}
+
+static const struct track_info *newest_track(uint8_t id)
+{
+    const struct track *t = bus_find_track(rig.bus, id);
+
+    return t ? track_info(t) : NULL;
+}
+
+/* A publisher with two languages: each is a rendition. */
+static void test_two_sounds_pass(void **state)
+{
     int gaps;
 
     (void)state;
     begin(CHANNEL_BASIC, NULL);
-    play(0, 120, false, 0);
-    first = bus_find_track(rig.bus, 2);
-    assert_non_null(first);
-    second = *track_info(first);
-    second.id = 3;
-    snprintf(second.language, sizeof second.language, "de");
-    int before = tracks_of(LADDER_AUDIO);
-    if (!track_create(&t, &second, track_config(first))) {
-        bus_track(rig.bus, t);
-        track_unref(&t);
-    }
-    play(120, 240, false, 0);
-    assert_int_equal(tracks_of(LADDER_AUDIO), before);
+    play(0, 1, false, 0);
+    tell_twin(3, "de");
+    play(1, 240, false, 0);
+    assert_int_equal(count_of(BUS_PLAN), 1);
+    assert_int_equal(plan_number(0)->rendition_count, 3);
+    assert_int_equal(plan_number(0)->rendition_ids[2], LADDER_LANGUAGE);
+    assert_string_equal(newest_track(LADDER_LANGUAGE)->name, "audio-2");
+    assert_string_equal(newest_track(LADDER_LANGUAGE)->language, "de");
+    assert_true(newest_track(LADDER_LANGUAGE)->passthrough);
     assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
     assert_in_range(frames_of(LADDER_AUDIO), 344, 346);
+    assert_in_range(frames_of(LADDER_LANGUAGE), 342, 346);
+    finish();
+}
+
+/* One that comes later is in the next plan; who has the lower number is the
+ * first; who has no place is not heard; and a publisher who comes back with
+ * other numbers finds its languages again. */
+static void test_sounds_come_and_go(void **state)
+{
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 120, false, 0);
+    for (int i = 0; i < LADDER_LANGUAGES_MAX + 1; i++)
+        tell_twin((uint8_t)(5 + i), i ? "fr" : "de");
+    assert_int_equal(plan_number(count_of(BUS_PLAN) - 1)->rendition_count,
+                     2 + LADDER_LANGUAGES_MAX);
+    rig.twin = 5;
+    play(120, 180, false, 0);
+    assert_in_range(frames_of(LADDER_LANGUAGE), 80, 90);
+    assert_int_equal(frames_of(LADDER_LANGUAGE + 1), 0);
+    bus_signal(rig.bus, BUS_GONE);
+    bus_signal(rig.bus, BUS_BACK);
+    tell_twin(2, "en");
+    tell_twin(6, "de");
+    rig.offset = 90000;
+    play(180, 240, false, FRAME_DISCONTINUITY);
+    assert_string_equal(newest_track(LADDER_LANGUAGE)->language, "de");
+    assert_in_range(frames_of(LADDER_LANGUAGE), 160, 180);
+    assert_int_equal(frames_of(LADDER_LANGUAGE + 1), 0);
+    finish();
+}
+
+/* The map's order is not that in which the sounds come. */
+static void test_the_lower_number_is_the_first_sound(void **state)
+{
+    struct track *t = NULL, *second;
+    int before;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 30, false, 0);
+    second = track_ref(bus_find_track(rig.bus, 2));
+    struct track_info info = *track_info(second);
+    info.id = 3;
+    snprintf(info.language, sizeof info.language, "de");
+    track_create(&t, &info, track_config(second));
+    track_unref(&second);
+    assert_non_null(t);
+    finish();
+    begin(CHANNEL_BASIC, NULL);
+    bus_track(rig.bus, t);
+    track_unref(&t);
+    rig.twin = 3;
+    play(0, 240, false, 0);
+    assert_string_equal(newest_track(LADDER_LANGUAGE)->language, "de");
+    before = frames_of(LADDER_AUDIO);
+    assert_in_range(before, 344, 346);
+    assert_in_range(frames_of(LADDER_LANGUAGE), 344, 346);
     finish();
 }
 
@@ -742,20 +821,9 @@ static void test_sound_goes_on_when_pictures_hang(void **state)
     finish();
 }
 
-/* What the last job made comes back as a browser's sound. */
-static void test_opus_passes_and_becomes_aac(void **state)
+/* 8 s of the capture's sound in Opus. */
+static int make_packets(struct slice *packets)
 {
-    static struct slice packets[EVENTS_MAX];
-    struct track_info opus = {.id = 2,
-                              .kind = TRACK_AUDIO,
-                              .codec = CODEC_OPUS,
-                              .timescale = 48000,
-                              .sample_rate = 48000,
-                              .channels = 2};
-    struct track *t = NULL;
-    int count = 0, gaps;
-
-    (void)state;
     begin_conf((struct transcode_conf){
         .type = CHANNEL_BASIC, .worker_path = worker(), .opus = true});
     rig.keep = packets;
@@ -763,18 +831,34 @@ static void test_opus_passes_and_becomes_aac(void **state)
     assert_true(wait_for(child_is_up, 1));
     play(1, 240, false, 0);
     assert_true(wait_for(opus_reached, 48000 * 79 / 10));
-    count = rig.kept;
+    int count = rig.kept;
     finish();
-    begin_conf((struct transcode_conf){
-        .type = CHANNEL_BASIC, .worker_path = worker(), .opus = true});
-    rig.silent = true;
+    return count;
+}
+
+static void tell_opus(uint8_t id)
+{
+    struct track_info opus = {.id = id,
+                              .kind = TRACK_AUDIO,
+                              .codec = CODEC_OPUS,
+                              .timescale = 48000,
+                              .sample_rate = 48000,
+                              .channels = 2};
+    struct track *t = NULL;
+
     assert_int_equal(track_create(&t, &opus, (struct slice){0}), 0);
     bus_track(rig.bus, t);
     track_unref(&t);
+}
+
+/* The capture with these packets as source track id. */
+static void play_with_packets(uint8_t id, const struct slice *packets,
+                              int count)
+{
     for (int i = 0, fed = 0; i < 240; i++) {
         play(i, i + 1, false, 0);
         for (; fed < count && fed * 960 * 30 < (i + 1) * 48000; fed++) {
-            struct frame f = {.track_id = 2,
+            struct frame f = {.track_id = id,
                               .flags = FRAME_KEY,
                               .dts = fed * 960,
                               .pts = fed * 960,
@@ -788,10 +872,54 @@ static void test_opus_passes_and_becomes_aac(void **state)
         }
         if (!i) assert_true(wait_for(child_is_up, 1));
     }
+}
+
+/* What the last job made comes back as a browser's sound. */
+static void test_opus_passes_and_becomes_aac(void **state)
+{
+    static struct slice packets[EVENTS_MAX];
+    int count = make_packets(packets), gaps;
+
+    (void)state;
+    begin_conf((struct transcode_conf){
+        .type = CHANNEL_BASIC, .worker_path = worker(), .opus = true});
+    rig.silent = true;
+    tell_opus(2);
+    play_with_packets(2, packets, count);
     assert_true(wait_for(aac_reached, 48000 * 78 / 10));
     assert_int_equal(check_sound(LADDER_OPUS, 960, &gaps), count);
     assert_true(check_sound(LADDER_AUDIO, 1024, &gaps) >= 365);
     assert_int_equal(gaps, 0);
+    finish();
+    for (int i = 0; i < count; i++)
+        slice_unref(&packets[i]);
+}
+
+static bool language_reached(int64_t samples)
+{
+    return rig.newest[LADDER_LANGUAGE] >= samples;
+}
+
+/* A second sound in Opus becomes AAC, by a child of its own; the first one
+ * passes, and is what real time has. */
+static void test_a_second_sound_in_opus_is_made(void **state)
+{
+    static struct slice packets[EVENTS_MAX];
+    int count = make_packets(packets), gaps;
+
+    (void)state;
+    begin_conf((struct transcode_conf){
+        .type = CHANNEL_BASIC, .worker_path = worker(), .opus = true});
+    tell_opus(3);
+    play_with_packets(3, packets, count);
+    assert_true(wait_for(language_reached, 48000 * 78 / 10));
+    assert_true(check_sound(LADDER_LANGUAGE, 1024, &gaps) >= 365);
+    assert_int_equal(gaps, 0);
+    assert_false(newest_track(LADDER_LANGUAGE)->passthrough);
+    assert_int_equal(newest_track(LADDER_LANGUAGE)->codec, CODEC_AAC);
+    assert_true(wait_for(opus_reached, 48000 * 79 / 10));
+    assert_true(check_sound(LADDER_OPUS, 960, &gaps) >= 395);
+    assert_in_range(frames_of(LADDER_AUDIO), 344, 346);
     finish();
     for (int i = 0; i < count; i++)
         slice_unref(&packets[i]);
@@ -808,13 +936,6 @@ static void test_without_real_time_nothing_more_is_made(void **state)
     bus_ask_key(rig.bus, LADDER_REALTIME);
     assert_int_equal(frames_of(LADDER_REALTIME), 0);
     finish();
-}
-
-static const struct track_info *newest_track(uint8_t id)
-{
-    const struct track *t = bus_find_track(rig.bus, id);
-
-    return t ? track_info(t) : NULL;
 }
 
 static bool is_idle(int64_t arg)
@@ -894,7 +1015,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_late_keyframe_switches_the_top),
     cmocka_unit_test(test_basic_needs_no_child),
     cmocka_unit_test(test_a_takeover_whose_sound_comes_first),
-    cmocka_unit_test(test_of_two_sounds_the_first_counts),
+    cmocka_unit_test(test_two_sounds_pass),
+    cmocka_unit_test(test_sounds_come_and_go),
+    cmocka_unit_test(test_the_lower_number_is_the_first_sound),
+    cmocka_unit_test(test_a_second_sound_in_opus_is_made),
     cmocka_unit_test(test_of_two_pictures_the_first_counts),
     cmocka_unit_test(test_no_program_no_rungs),
     cmocka_unit_test(test_what_cannot_keep_up_is_shed),
