@@ -10,6 +10,7 @@
 #include "core/loop/loop.h"
 #include "core/loop/timer.h"
 #include "packager/rendition.h"
+#include "packager/silence.h"
 
 enum {
     AUDIO_WAIT_MAX = 128,
@@ -19,6 +20,11 @@ enum {
     LAG_US = 3000000,
     /* How long frames still come in from encoders after the publisher left. */
     DRAIN_US = 500000,
+    /* Sound that stays behind the source's video by this, and by what it
+     * always is, is lost: silence takes its place. */
+    SILENCE_US = 500000,
+    SILENCE_LAG_MAX_US = 2000000,
+    SILENCE_SPAN_US = 2000000, /* over which that is measured */
     /* After one rendition is ready the others are waited for. */
     PUBLISH_WAIT_US = 1500000,
 };
@@ -30,6 +36,9 @@ struct lane {
     bool audio;
     bool planned; /* in the newest plan */
     bool dead;    /* too far behind: missing until it opens a segment */
+    bool quiet;   /* sound: silence is in its place */
+    /* Sound: how far behind the source's video it comes. */
+    int64_t lag_us, lag_before_us, lag_from_us;
     struct frame *waiting[AUDIO_WAIT_MAX];
     int first, waiting_count;
 };
@@ -166,7 +175,9 @@ static void miss_segments(struct packager *p, struct lane *l, int64_t lead)
 
     while (m && m->pts * 100 / 9 >= lead)
         m = mark_log_find(&p->marks, m->msn - 1, NULL);
-    if (m) rendition_miss(l->rendition, m->msn);
+    if (!m) return;
+    rendition_miss(l->rendition, m->msn);
+    rendition_stop(l->rendition, l->rendition->last_msn + 1);
 }
 
 static void check_lags(struct packager *p)
@@ -194,12 +205,28 @@ static void check_lags(struct packager *p)
 
 /* --- frames --------------------------------------------------------------- */
 
-static void feed(struct packager *p, struct lane *l, const struct frame *f)
+static void say_quiet(struct packager *p, struct lane *l, bool quiet)
+{
+    if (l->quiet == quiet) return;
+    l->quiet = quiet;
+    log_warn("packager", quiet ? "sound_lost" : "sound_back",
+             log_s("channel", bus_conf(p->bus)->channel),
+             log_i("track", l->track_id),
+             log_s("effect", quiet ? "silence in its place" : "as it comes"));
+}
+
+/* f NULL: nothing came, and by until_us it should have. */
+static void feed(struct packager *p, struct lane *l, const struct frame *f,
+                 int64_t until_us, int64_t captured_at)
 {
     struct rendition *r = l->rendition;
     uint64_t parts = r->part_count, dropped = r->dropped, silent = r->silent;
 
-    rendition_feed(r, f);
+    if (f)
+        rendition_feed(r, f);
+    else if (silence_until(r, until_us, captured_at))
+        say_quiet(p, l, true);
+    if (f && l->audio && r->dropped == dropped) say_quiet(p, l, false);
     if (r->dropped != dropped) metric_add(p->dropped, 1);
     if (r->silent != silent)
         metric_add(p->silent, (int64_t)(r->silent - silent));
@@ -237,7 +264,7 @@ static void pass_audio(struct packager *p, struct lane *l, bool all)
         l->waiting[l->first] = NULL;
         l->first = (l->first + 1) % AUDIO_WAIT_MAX;
         l->waiting_count--;
-        feed(p, l, f);
+        feed(p, l, f, 0, 0);
         frame_unref(&f);
     }
 }
@@ -246,6 +273,35 @@ static void pass_all_audio(struct packager *p, bool all)
 {
     for (int i = 0; i < p->lane_count; i++)
         if (p->lanes[i].audio) pass_audio(p, &p->lanes[i], all);
+}
+
+/* How late sound comes: the most of this span and the one before it. */
+static void note_lag(struct packager *p, struct lane *l, const struct frame *f)
+{
+    int64_t lag = p->video_dts_us - pts_us(l, f);
+
+    if (!p->has_video) return;
+    if (lag > SILENCE_LAG_MAX_US) lag = SILENCE_LAG_MAX_US;
+    if (llabs(p->video_dts_us - l->lag_from_us) > SILENCE_SPAN_US) {
+        l->lag_from_us = p->video_dts_us;
+        l->lag_before_us = l->lag_us;
+        l->lag_us = 0;
+    }
+    if (lag > l->lag_us) l->lag_us = lag;
+}
+
+/* Video goes on: sound that was promised to players must, too. */
+static void fill_sound(struct packager *p, int64_t captured_at)
+{
+    for (int i = 0; i < p->lane_count; i++) {
+        struct lane *l = &p->lanes[i];
+        int64_t lag =
+            l->lag_us > l->lag_before_us ? l->lag_us : l->lag_before_us;
+        int64_t until = p->video_dts_us - SILENCE_US - lag;
+
+        if (l->audio && l->planned && !l->waiting_count && l->rendition->known)
+            feed(p, l, NULL, until, captured_at);
+    }
 }
 
 static struct lane *find_lane(struct packager *p, uint8_t track_id)
@@ -266,16 +322,18 @@ static void on_frame(struct packager *p, struct frame *f)
         p->has_video = true;
         p->video_dts_us = f->dts * 100 / 9;
         pass_all_audio(p, false);
+        fill_sound(p, f->captured_at);
         return;
     }
     l = find_lane(p, f->track_id);
     if (!l || !l->planned || !l->rendition->segmenter.conf.timescale) return;
     if (!l->audio) {
-        feed(p, l, f);
+        feed(p, l, f, 0, 0);
         return;
     }
     int at = (l->first + l->waiting_count++) % AUDIO_WAIT_MAX;
     l->waiting[at] = frame_ref(f);
+    note_lag(p, l, f);
     pass_audio(p, l, false);
 }
 

@@ -5,8 +5,7 @@
 
 #include "core/base/err.h"
 #include "core/base/log.h"
-
-#define SILENCE_MOST_US 10000000LL
+#include "packager/silence.h"
 
 /* A chunk's head: boxes and at most 16 bytes per sample. */
 enum { HEAD_BYTES_MAX = 512 + PART_SAMPLES_MAX * 16 };
@@ -302,6 +301,7 @@ static void start_segmenter(struct rendition *r, const struct track_info *info)
 
     segmenter_init(&r->segmenter, &conf, r->conf.marks);
     r->segmenter.msn = r->last_msn;
+    r->silent_to = 0;
 }
 
 void rendition_track(struct rendition *r, struct track *t)
@@ -410,7 +410,7 @@ static int make_way(struct rendition *r, const struct frame *f,
     return err;
 }
 
-static void feed_one(struct rendition *r, const struct frame *f)
+void rendition_put(struct rendition *r, const struct frame *f)
 {
     struct segmenter_frame sf = {f->dts, f->pts, f->duration,
                                  f->flags & FRAME_KEY};
@@ -447,28 +447,14 @@ static void feed_one(struct rendition *r, const struct frame *f)
                                                        : FOLLOW_PART);
 }
 
-/* Lost audio is filled up with silence: a player that meets a hole in it
- * stops. */
-static void fill_hole(struct rendition *r, const struct frame *f)
-{
-    struct segmenter_frame sf = {f->dts, f->pts, f->duration, true};
-    int64_t hole = segmenter_hole(&r->segmenter, &sf), d = f->duration;
-    struct frame quiet = *f;
-
-    if (d <= 0 || hole < d || r->pending || !r->track) return;
-    if (hole > SILENCE_MOST_US * r->segmenter.conf.timescale / 1000000) return;
-    quiet.payload = fmp4_silence(r->track);
-    if (!quiet.payload.len) return;
-    for (quiet.dts = r->segmenter.next_dts; f->dts - quiet.dts >= d;
-         quiet.dts += d) {
-        quiet.pts = quiet.dts;
-        feed_one(r, &quiet);
-        r->silent++;
-    }
-}
-
 void rendition_feed(struct rendition *r, const struct frame *f)
 {
-    if (r->segmenter.started && !r->segmenter.conf.video) fill_hole(r, f);
-    feed_one(r, f);
+    bool sound = !r->segmenter.conf.video;
+
+    if (sound && silence_covers(r, f)) {
+        r->dropped++;
+        return;
+    }
+    if (sound && r->segmenter.started) silence_before(r, f);
+    rendition_put(r, f);
 }

@@ -50,6 +50,7 @@ struct rendition {
     int64_t end_us;    /* of its media, on the stream's timeline */
     int64_t begun_us;  /* media made since it last started */
     uint64_t part_count, dropped, silent; /* for metrics */
+    int64_t silent_to; /* dts: where silence_until() ended last; 0: never */
 
     /* The open segment's next part. */
     struct store_head head;
@@ -68,8 +69,11 @@ void rendition_free(struct rendition **r);
 
 /* Shares t: frames from here on are of this track. */
 void rendition_track(struct rendition *r, struct track *t);
-/* Borrows f (its payload's bytes are shared). */
+/* Borrows f (its payload's bytes are shared). Holes in sound are filled, what
+ * comes after it was filled is left out. */
 void rendition_feed(struct rendition *r, const struct frame *f);
+/* As it is: for packager/silence. */
+void rendition_put(struct rendition *r, const struct frame *f);
 /* Ends the open segment; goes on at a mark of skip_to or later. */
 void rendition_stop(struct rendition *r, uint64_t skip_to);
 static inline bool rendition_is_open(const struct rendition *r)

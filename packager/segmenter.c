@@ -246,6 +246,11 @@ int64_t segmenter_hole(const struct segmenter *s,
     return f->dts - s->next_dts;
 }
 
+const struct mark *segmenter_due(const struct segmenter *s, int64_t pts)
+{
+    return find_due(s, pts, 0);
+}
+
 void segmenter_stop(struct segmenter *s, uint64_t skip_to)
 {
     s->started = false;

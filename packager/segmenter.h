@@ -101,6 +101,9 @@ void segmenter_feed(struct segmenter *s, const struct segmenter_frame *f,
  * open or a discontinuity lies there. */
 int64_t segmenter_hole(const struct segmenter *s,
                        const struct segmenter_frame *f);
+/* The newest boundary that sound at pts (ticks) has reached and that is not
+ * begun yet; borrowed, NULL if there is none. */
+const struct mark *segmenter_due(const struct segmenter *s, int64_t pts);
 /* Ends the open segment (the caller closes part and segment): what follows
  * waits for a mark of skip_to or later. */
 void segmenter_stop(struct segmenter *s, uint64_t skip_to);

@@ -35,6 +35,7 @@ struct seen {
     int64_t next_dts;
     bool broke; /* tfdt may jump: something was missing */
     int parts, gaps, inits;
+    int silent; /* parts with silence in them */
 };
 
 struct sim {
@@ -55,6 +56,8 @@ struct sim {
     bool low_is_off;    /* the second rung makes nothing */
     bool discontinuity; /* the next mark is one */
     bool hold_low;      /* waits for a mark to come back */
+    bool sound_is_off;
+    int64_t sound_late_us; /* how far behind the pictures sound comes */
     int64_t gop_us;
     int should;
 };
@@ -123,6 +126,8 @@ static void check_part(struct sim *s, const struct store_event *e)
     assert_int_equal(b.err, 0);
     assert_int_equal(b.len, e->bytes);
     int err = boxes_read_fragment(&f, &seen->init, builder_data(&b), b.len);
+    seen->silent +=
+        memmem(builder_data(&b), b.len, "\x21\0\x49\x90", 4) != NULL;
     builder_release(&b);
     assert_int_equal(err, 0);
     snprintf(uri, sizeof uri, "%d: %" PRIu64 ".%d", e->rendition, e->msn,
@@ -238,7 +243,8 @@ static void step_video(struct sim *s)
 
 static void step_audio(struct sim *s)
 {
-    add_frame(s, SOUND, true, s->audio_frames * 1024, 1024);
+    if (!s->sound_is_off)
+        add_frame(s, SOUND, true, s->audio_frames * 1024, 1024);
     s->audio_frames++;
     s->audio_us = s->audio_frames * 1024 * 1000000 / s->rate;
 }
@@ -250,7 +256,7 @@ static void run_for(struct sim *s, int64_t us)
     for (int64_t n = 1; s->video_us < end; n++) {
         step_video(s);
         s->video_us = first + n * 1000000 * s->fps_den / s->fps_num;
-        while (s->audio_us < s->video_us)
+        while (s->audio_us < s->video_us - s->sound_late_us)
             step_audio(s);
     }
 }
@@ -484,6 +490,66 @@ static void test_lost_audio_is_silence(void **state)
     assert_in_range(s->seen[2].parts, 152, 160);
 }
 
+/* Microphone off and on: the list goes on, half a second behind the picture,
+ * over boundaries and breaks, and what comes back has its own place. */
+static void test_sound_is_off_for_long(void **state)
+{
+    struct sim *s = *state;
+
+    begin(s);
+    run_for(s, 9300000);
+    for (int i = 0; i < 4; i++) {
+        s->sound_is_off = true;
+        if (i == 2) s->discontinuity = true;
+        run_for(s, 7100000);
+        int64_t behind =
+            s->seen[0].next_dts * 100 / 9 - s->seen[2].next_dts * 1000 / 48;
+        assert_in_range(behind, 0, 800000);
+        s->sound_is_off = false;
+        run_for(s, 3300000 + i * 211000);
+        behind =
+            s->seen[0].next_dts * 100 / 9 - s->seen[2].next_dts * 1000 / 48;
+        assert_in_range(behind + 300000, 0, 600000);
+    }
+    no_gaps(s);
+    assert_int_equal(s->store->listed, 7);
+}
+
+static void test_publisher_comes_back_without_sound(void **state)
+{
+    struct sim *s = *state;
+
+    begin(s);
+    run_for(s, 11300000);
+    s->sound_is_off = true;
+    come_back(s, 9000000);
+    run_for(s, 15100000);
+    no_gaps(s);
+    int64_t behind =
+        s->seen[0].next_dts * 100 / 9 - s->seen[2].next_dts * 1000 / 48;
+    assert_in_range(behind, 0, 800000);
+    s->sound_is_off = false;
+    run_for(s, 10000000);
+    no_gaps(s);
+    assert_int_equal(s->seen[2].full->discontinuity_sequence +
+                         (s->seen[2].full->segments[0].msn < 6),
+                     1);
+}
+
+/* Who always comes late is not lost. */
+static void test_late_sound_is_no_silence(void **state)
+{
+    struct sim *s = *state;
+
+    begin(s);
+    for (int late = 0; late <= 1500000; late += 300000) {
+        s->sound_late_us = late;
+        run_for(s, 10000000);
+    }
+    no_gaps(s);
+    assert_int_equal(s->seen[2].silent, 0);
+}
+
 static void test_rung_dies_and_comes_back(void **state)
 {
     struct sim *s = *state;
@@ -552,6 +618,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(test_a_long_hole_is_missing_parts, make,
                                     end),
     cmocka_unit_test_setup_teardown(test_lost_audio_is_silence, make, end),
+    cmocka_unit_test_setup_teardown(test_sound_is_off_for_long, make, end),
+    cmocka_unit_test_setup_teardown(test_publisher_comes_back_without_sound,
+                                    make, end),
+    cmocka_unit_test_setup_teardown(test_late_sound_is_no_silence, make, end),
     cmocka_unit_test_setup_teardown(test_rung_dies_and_comes_back, make, end),
     cmocka_unit_test_setup_teardown(test_rung_comes_late, make, end),
     cmocka_unit_test_setup_teardown(test_shed_rung_leaves_the_list, make, end),

@@ -1,0 +1,93 @@
+#include "packager/silence.h"
+
+enum {
+    AAC_TICKS = 1024,
+    OPUS_TICKS = 960,
+    ONCE_MAX = 512, /* frames made in one go */
+};
+#define SILENCE_MOST_US 10000000LL
+/* Over a break that is wider there is nothing to go on through. */
+#define JUMP_US 1000000LL
+
+static int64_t to_ticks(const struct rendition *r, int64_t us)
+{
+    int64_t scale = r->segmenter.conf.timescale;
+
+    return us / 1000000 * scale + us % 1000000 * scale / 1000000;
+}
+
+static int64_t mark_ticks(const struct rendition *r, const struct mark *m)
+{
+    int64_t scale = r->segmenter.conf.timescale;
+
+    return (m->pts * scale + VIDEO_TIMESCALE - 1) / VIDEO_TIMESCALE;
+}
+
+void silence_before(struct rendition *r, const struct frame *f)
+{
+    struct segmenter_frame sf = {f->dts, f->pts, f->duration, true};
+    int64_t hole = segmenter_hole(&r->segmenter, &sf), d = f->duration;
+    struct frame quiet = *f;
+
+    if (d <= 0 || hole < d || r->pending || !r->track) return;
+    if (hole > to_ticks(r, SILENCE_MOST_US)) return;
+    quiet.payload = fmp4_silence(r->track);
+    if (!quiet.payload.len) return;
+    for (quiet.dts = r->segmenter.next_dts; f->dts - quiet.dts >= d;
+         quiet.dts += d) {
+        quiet.pts = quiet.dts;
+        rendition_put(r, &quiet);
+        r->silent++;
+    }
+}
+
+/* Where r goes on, or false: nowhere before `until`. */
+static bool find_place(const struct rendition *r, int64_t until, int64_t *at)
+{
+    const struct segmenter *s = &r->segmenter;
+    const struct mark *m;
+
+    if (!s->started) {
+        m = segmenter_due(s, until);
+        if (!m) return false;
+        *at = mark_ticks(r, m);
+        return *at <= until;
+    }
+    *at = s->next_dts;
+    m = mark_log_find(s->marks, s->msn + 1, NULL);
+    if (m && m->discontinuity && mark_ticks(r, m) - *at > to_ticks(r, JUMP_US))
+        *at = mark_ticks(r, m);
+    return *at < until;
+}
+
+bool silence_until(struct rendition *r, int64_t until_us, int64_t captured_at)
+{
+    int64_t until = to_ticks(r, until_us), at;
+    uint64_t before = r->silent;
+
+    for (int i = 0; i < ONCE_MAX && find_place(r, until, &at); i++) {
+        bool opens = segmenter_due(&r->segmenter, at) != NULL;
+        const struct track *t = opens && r->pending ? r->pending : r->track;
+        struct frame quiet = {.flags = FRAME_KEY,
+                              .dts = at,
+                              .pts = at,
+                              .captured_at = captured_at};
+
+        if (!t) break;
+        quiet.duration =
+            track_info(t)->codec == CODEC_OPUS ? OPUS_TICKS : AAC_TICKS;
+        quiet.payload = fmp4_silence(t);
+        if (!quiet.payload.len) break;
+        rendition_put(r, &quiet);
+        /* No memory for an init, say: not again for now. */
+        if (!rendition_is_open(r)) break;
+        r->silent++;
+        r->silent_to = r->segmenter.next_dts;
+    }
+    return r->silent != before;
+}
+
+bool silence_covers(const struct rendition *r, const struct frame *f)
+{
+    return r->silent_to && f->dts + f->duration / 2 < r->silent_to;
+}
