@@ -8,8 +8,11 @@
 enum {
     JUMP_FORWARD_US = 3000000,
     JUMP_BACK_US = 1000000,
-    TOGETHER_US = 1000000, /* tracks that jumped alike land this near */
-    STEP_TICKS = 90,       /* 1 ms: what a clamped frame moves on */
+    TOGETHER_US = 1000000,  /* tracks that jumped alike land this near */
+    PAUSE_US = 300000,      /* between arrivals: more than a frame passed */
+    AUDIO_OFF_US = 36000,   /* a count of samples may be so far off its time */
+    AUDIO_BACK_US = 250000, /* so far ahead of it, it waits at once */
+    STEP_TICKS = 90,        /* 1 ms: what a clamped frame moves on */
     SHOWN_LATE_MAX = 2 * VIDEO_TIMESCALE, /* pts - dts beyond is nonsense */
     BEHIND_RUN = 16,
 };
@@ -48,18 +51,29 @@ void timeline_audio(struct timeline *t, int slot, uint32_t rate)
     k->rate = rate;
 }
 
+/* Where a frame belongs whose own clock cannot say so: it goes on from its
+ * track's last one, or from the newest of all, by what passed meanwhile. What
+ * passed is a frame, unless it was clearly more. */
+static int64_t go_on(const struct timeline *t, const struct timeline_track *k,
+                     const struct timeline_in *in)
+{
+    int64_t gap;
+
+    if (!k->started) return t->newest_us + in->arrived_at - t->newest_at;
+    gap = in->arrived_at - k->last_at;
+    return k->last_us + (gap < PAUSE_US ? k->step_us : gap);
+}
+
 /* The source's clock of this track jumped, or its first frame lies far from
- * the others: find where it belongs. If the common offset puts it beside what
- * was placed last, it only follows the others; else the arrival clock says. */
+ * the others. If the common offset puts it beside what was placed last, it
+ * only follows the others. */
 static void rebase(struct timeline *t, struct timeline_track *k,
                    const struct timeline_in *in)
 {
     int64_t off = in->dts_us + t->offset_us - t->newest_us;
 
     if (off > TOGETHER_US || off < -TOGETHER_US) {
-        int64_t at = t->base_us + in->arrived_at - t->first_arrival_at;
-        if (at < t->newest_us) at = t->newest_us;
-        t->offset_us = at - in->dts_us;
+        t->offset_us = go_on(t, k, in) - in->dts_us;
         t->counts.rebased++;
     }
     k->offset_us = t->offset_us;
@@ -72,6 +86,16 @@ static bool jumped(int64_t step_us)
     return step_us > JUMP_FORWARD_US || step_us < -JUMP_BACK_US;
 }
 
+/* A track that paused while others went on is no jump. */
+static bool rejoins(const struct timeline *t, const struct timeline_track *k,
+                    const struct timeline_in *in)
+{
+    int64_t off = in->dts_us + k->offset_us - t->newest_us;
+
+    return off <= TOGETHER_US && off >= -TOGETHER_US &&
+           in->dts_us > k->last_raw_us;
+}
+
 /* Finds the frame's place in µs on the bus's timeline. */
 static int map(struct timeline *t, struct timeline_track *k,
                const struct timeline_in *in, int64_t *at_us)
@@ -79,7 +103,7 @@ static int map(struct timeline *t, struct timeline_track *k,
     if (!t->started) {
         t->started = true;
         t->offset_us = t->base_us - in->dts_us;
-        t->first_arrival_at = in->arrived_at;
+        t->newest_at = in->arrived_at;
     }
     if (!k->started) {
         bool broken = k->broken;
@@ -88,7 +112,7 @@ static int map(struct timeline *t, struct timeline_track *k,
             rebase(t, k, in);
             k->broken = broken; /* the track's own beginning is no break */
         }
-    } else if (jumped(in->dts_us - k->last_raw_us)) {
+    } else if (jumped(in->dts_us - k->last_raw_us) && !rejoins(t, k, in)) {
         rebase(t, k, in);
     }
     *at_us = in->dts_us + k->offset_us;
@@ -121,28 +145,54 @@ static void place_video(struct timeline *t, struct timeline_track *k,
     if (!out->duration) out->duration = VIDEO_TIMESCALE / 30;
 }
 
+/* How far the count of samples may be from the timestamps: frames are put in
+ * and left out whole, so never less than most of one. */
+static int64_t audio_limit(const struct timeline_track *k, int64_t samples)
+{
+    int64_t limit = samples * 3 / 2, most = scale(AUDIO_OFF_US, k->rate);
+
+    if (limit > most) limit = most;
+    return limit > samples * 3 / 5 ? limit : samples * 3 / 5;
+}
+
+/* The count is ahead: which frames are left out? One after a run in which none
+ * was near; where the clock stepped back all, until they are in time. */
+static bool leaves_out(struct timeline_track *k, int64_t error, int64_t limit)
+{
+    if (error < -scale(AUDIO_BACK_US, k->rate)) k->skips = true;
+    if (k->skips) {
+        k->skips = error < 0;
+        return k->skips;
+    }
+    if (error >= -limit)
+        k->behind_run = 0;
+    else if (++k->behind_run > BEHIND_RUN)
+        return true;
+    return false;
+}
+
 /* Sources stamp audio in ms, or several frames alike: the count of samples is
  * the better clock. It yields when it is really off: forward at once (a gap),
- * backward by leaving out one frame after a run in which none was near. */
+ * backward by leaving frames out. */
 static int place_audio(struct timeline *t, struct timeline_track *k,
                        const struct timeline_in *in, int64_t at_us,
                        struct timeline_out *out)
 {
     int64_t at = scale(at_us, k->rate);
     int64_t samples = in->samples > 0 ? in->samples : 0;
-    int64_t limit = samples * 3 / 2, error = at - k->next;
+    int64_t limit = audio_limit(k, samples), error = at - k->next;
 
     if (!k->started || !samples || k->broken) {
         if (k->started && at < k->next) at = k->next;
         k->next = at;
         k->behind_run = 0;
+        k->skips = false;
     } else if (error > limit) {
         t->counts.resynced++;
         k->next = at;
         k->behind_run = 0;
-    } else if (error >= -limit) {
-        k->behind_run = 0;
-    } else if (++k->behind_run > BEHIND_RUN) {
+        k->skips = false;
+    } else if (leaves_out(k, error, limit)) {
         t->counts.resynced++;
         k->behind_run = 0;
         return ERR_AGAIN;
@@ -151,6 +201,20 @@ static int place_audio(struct timeline *t, struct timeline_track *k,
     out->duration = samples;
     k->next += samples ? samples : 1;
     return 0;
+}
+
+static void note_time(struct timeline *t, struct timeline_track *k,
+                      const struct timeline_in *in, int64_t at_us)
+{
+    int64_t step = in->dts_us - k->last_raw_us;
+
+    if (k->started && step > 0 && step < PAUSE_US) k->step_us = step;
+    k->last_raw_us = in->dts_us;
+    k->last_us = at_us;
+    k->last_at = in->arrived_at;
+    if (at_us < t->newest_us) return;
+    t->newest_us = at_us;
+    t->newest_at = in->arrived_at;
 }
 
 int timeline_place(struct timeline *t, const struct timeline_in *in,
@@ -166,7 +230,7 @@ int timeline_place(struct timeline *t, const struct timeline_in *in,
     INVARIANT(k->kind == TRACK_VIDEO || k->rate);
     err = map(t, k, in, &at_us);
     if (err) return err;
-    k->last_raw_us = in->dts_us;
+    note_time(t, k, in, at_us);
     if (k->kind == TRACK_VIDEO)
         place_video(t, k, in, at_us, &o);
     else
@@ -176,7 +240,6 @@ int timeline_place(struct timeline *t, const struct timeline_in *in,
     k->broken = false;
     k->started = true;
     k->last_dts = o.dts;
-    if (at_us > t->newest_us) t->newest_us = at_us;
     *out = o;
     return 0;
 }

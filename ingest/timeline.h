@@ -1,7 +1,8 @@
 /* ingest/timeline.h — puts a publisher's frames on the bus's timeline and
  * repairs their times: one offset for all tracks, backward jitter clamped,
- * jumps rebased to the arrival clock, audio counted in samples, video put on
- * its cadence. Pure; embedded in a publisher; one thread. */
+ * jumps taken back (a track goes on where it was, by what passed between
+ * arrivals), audio counted in samples, video put on its cadence. Pure;
+ * embedded in a publisher; one thread. */
 #ifndef INGEST_TIMELINE_H
 #define INGEST_TIMELINE_H
 #include <stdbool.h>
@@ -23,16 +24,18 @@ struct timeline_track {
     enum track_kind kind;
     bool started, broken; /* broken: next frame says discontinuity */
     int64_t offset_us, last_raw_us, last_us; /* last_us: as placed */
+    int64_t last_at, step_us;                /* arrival; usual step */
     int64_t last_dts;                        /* ticks of the track */
     struct cadence cadence;                  /* video */
     uint32_t rate;                           /* audio */
     int64_t next;                            /* audio: the next frame's dts */
     int behind_run; /* audio: frames whose count ran ahead of their time */
+    bool skips;     /* audio: its clock stepped back; until it caught up */
 };
 
 struct timeline {
     int64_t base_us, offset_us, newest_us;
-    int64_t first_arrival_at;
+    int64_t newest_at; /* when the frame at newest_us came */
     bool started;
     struct timeline_counts counts;
     struct timeline_track tracks[TIMELINE_SLOTS];

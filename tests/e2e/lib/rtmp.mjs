@@ -43,9 +43,13 @@ export class RawRtmp {
 export function chunk(csid, type, body,
     { length, stream = 0, at = 0 } = {}) {
     const n = length ?? body.length;
+    const long = at >= 0xffffff; /* its time follows in four bytes */
+    const t = long ? 0xffffff : at;
     return Buffer.concat([
-        Buffer.from([csid, at >> 16 & 255, at >> 8 & 255, at & 255, n >> 16 & 255, n >> 8 & 255, n & 255, type,
+        Buffer.from([csid, t >> 16 & 255, t >> 8 & 255, t & 255, n >> 16 & 255, n >> 8 & 255, n & 255, type,
             stream & 255, stream >> 8 & 255, 0, 0]),
+        Buffer.from(long ? [at >>> 24, at >> 16 & 255, at >> 8 & 255, at & 255]
+            : []),
         Buffer.from(body)]);
 }
 
@@ -125,7 +129,7 @@ export class EnhancedPublisher {
     }
 }
 
-function* recorded(bytes) {
+export function* recorded(bytes) {
     for (let i = 0; i < bytes.length;) {
         const length = bytes.readUInt32BE(i + 5);
         yield { type: bytes[i], at: bytes.readUInt32BE(i + 1),

@@ -1,5 +1,7 @@
 #include "tests/harness.h"
 
+#include <stdlib.h>
+
 #include "core/base/err.h"
 #include "ingest/timeline.h"
 
@@ -264,7 +266,93 @@ static void test_any_times_stay_in_order(void **state)
     }
 }
 
+/* Pictures and sound as they are, but for what `bend` does to the stamps of
+ * one of them: how far do they lie apart from each other in the end, at most,
+ * µs? A frame of sound every 21.3 ms, of pictures every 33.3, for ten
+ * seconds from `from` on. */
+static int64_t apart(int64_t from, int slot, int64_t bend, int *broken)
+{
+    int64_t worst = 0;
+
+    *broken = 0;
+    for (int64_t now = from, a = (from * 3 + 63999) / 64000;
+         now < from + 10000000; now += 100000) {
+        struct timeline_out o;
+        for (int64_t i = now * 30 / 1000000; i < (now + 100000) * 30 / 1000000;
+             i++) {
+            int64_t at = ms30(i), off;
+            if (place(V, at + (slot == V ? bend : 0), 0, at + 50000, &o))
+                continue;
+            *broken += o.discontinuity;
+            off = o.dts * 100 / 9 - at;
+            if (llabs(off) > worst) worst = llabs(off);
+        }
+        for (; ms_audio(a) < now + 100000; a++) {
+            int64_t at = ms_audio(a), off;
+            if (place(A, at + (slot == A ? bend : 0), 0, at + 50000, &o))
+                continue;
+            *broken += o.discontinuity;
+            off = o.dts * 1000 / 48 - at;
+            if (now > from + 1500000 && llabs(off) > worst) worst = llabs(off);
+        }
+    }
+    return worst;
+}
+
+static void test_a_jump_of_one_track_keeps_them_together(void **state)
+{
+    static const int64_t bends[] = {20000000, -20000000, 3600000000, -4000000};
+    int broken;
+
+    (void)state;
+    for (int slot = V; slot <= A; slot++) {
+        begin(0, false);
+        assert_in_range(apart(0, 99, 0, &broken), 0, 2000);
+        for (int i = 0; i < 4; i++) {
+            assert_in_range(apart(10000000 * (i + 1), slot, bends[i], &broken),
+                            0, 36000);
+            assert_int_equal(broken, 1);
+        }
+        assert_int_equal(t.counts.rebased, 4);
+    }
+}
+
+static void test_steps_back_of_one_track_are_caught_up(void **state)
+{
+    int broken;
+
+    (void)state;
+    begin(0, false);
+    apart(0, 99, 0, &broken);
+    apart(10000000, A, 900000, &broken);
+    assert_in_range(apart(20000000, 99, 0, &broken), 0, 36000);
+    assert_int_equal(broken, 0);
+}
+
+static void test_a_pause_of_one_track_is_no_break(void **state)
+{
+    struct timeline_out o;
+    int64_t a = 0;
+
+    (void)state;
+    begin(0, false);
+    for (int i = 0; i < 900; i++) {
+        place(V, ms30(i), 0, ms30(i), &o);
+        if (i > 300 && i < 600) continue;
+        while (ms_audio(a) < ms30(i - 1))
+            a++;
+        assert_int_equal(place(A, ms_audio(a), 0, ms30(i), &o), 0);
+        assert_false(o.discontinuity);
+        assert_in_range(o.dts * 1000 / 48 - ms_audio(a) + 32000, 0, 64000);
+        a++;
+    }
+    assert_int_equal(t.counts.rebased, 0);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_jump_of_one_track_keeps_them_together),
+    cmocka_unit_test(test_steps_back_of_one_track_are_caught_up),
+    cmocka_unit_test(test_a_pause_of_one_track_is_no_break),
     cmocka_unit_test(test_first_frame_is_at_base),
     cmocka_unit_test(test_returning_publisher_says_so_once_per_track),
     cmocka_unit_test(test_audio_is_contiguous),
