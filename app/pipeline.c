@@ -63,6 +63,16 @@ static void on_packaged(struct store_event *e, void *arg)
                          bus_conf(l->bus)->generation, e);
 }
 
+static void on_impression(const struct impression *c, void *arg)
+{
+    struct live *l = arg;
+    struct impression_note *n = malloc(sizeof *n);
+
+    if (!n) return; /* the next one comes in a second */
+    *n = (struct impression_note){l, *c};
+    if (loop_post(l->pipeline->conf.home, pipeline_impression, n)) free(n);
+}
+
 /* The line: bus → ladder → packager → viewers. */
 static int build_stream(struct live *l)
 {
@@ -87,6 +97,8 @@ static int build_stream(struct live *l)
         .opus = p->conf.realtime,
         .realtime = p->conf.realtime,
         .metrics = p->conf.metrics,
+        .on_impression = on_impression,
+        .arg = l,
     };
     err = packager_create(&l->packager, l->bus, &packager);
     if (!err) err = transcode_create(&l->transcode, l->bus, &ladder);

@@ -263,6 +263,16 @@ int32_t pipeline_live_priority(struct pipeline *p, const char *channel)
     return ranks_of(&p->ranks, channel);
 }
 
+void pipeline_impression(void *arg)
+{
+    struct impression_note *n = arg;
+    struct live *l = n->live;
+
+    if (!l->ended && l->publisher)
+        publisher_impression(l->publisher, &n->impression);
+    free(n);
+}
+
 struct loop *pipeline_home(const struct pipeline *p)
 {
     return p->conf.home;

@@ -56,6 +56,12 @@ struct note {
     struct pipeline *pipeline;
 };
 
+/* How a stream's source looks or sounds. */
+struct impression_note {
+    struct live *live;
+    struct impression impression;
+};
+
 void pipeline_note_free(struct note *n);
 /* 0, ERR_NOMEM or ERR_LIMIT; fn gets the note and frees it. */
 int pipeline_post(struct loop *to, loop_fn *fn, struct live *live,
@@ -68,7 +74,8 @@ void pipeline_say_gone(void *note);     /* it has none now */
 void pipeline_end_stream(void *note);   /* for good; frees the live */
 
 /* pipeline_home.c — notes, on the home loop. */
-void pipeline_forget(void *note);   /* it could not be built */
-void pipeline_announce(void *note); /* it was built */
+void pipeline_impression(void *note); /* a struct impression_note */
+void pipeline_forget(void *note);     /* it could not be built */
+void pipeline_announce(void *note);   /* it was built */
 
 #endif

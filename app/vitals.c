@@ -50,6 +50,52 @@ static void make_gauges(struct vitals *s, struct metrics *m,
                                health_name(i));
 }
 
+/* What is not known has no gauge: 0 would be an answer. */
+static void set_sound(struct vitals *s, struct metrics *m, const char *channel)
+{
+    const struct health_figures *f = &s->figures;
+
+    if (!f->heard) {
+        metric_remove(m, &s->rms);
+        metric_remove(m, &s->peak);
+        metric_remove(m, &s->silent);
+        return;
+    }
+    if (!s->rms) {
+        s->rms = gauge(m, "lectern_source_audio_rms_dbfs",
+                       "How loud the last second was.", channel, NULL);
+        s->peak =
+            gauge(m, "lectern_source_audio_peak_dbfs",
+                  "The loudest sample of the last second.", channel, NULL);
+        s->silent = gauge(m, "lectern_source_silent_seconds",
+                          "Since there was sound.", channel, NULL);
+    }
+    metric_set(s->rms, f->rms_dbfs);
+    metric_set(s->peak, f->peak_dbfs);
+    metric_set(s->silent, f->silent_s);
+}
+
+static void set_picture(struct vitals *s, struct metrics *m,
+                        const char *channel)
+{
+    const struct health_figures *f = &s->figures;
+
+    if (!f->seen) {
+        metric_remove(m, &s->brightness);
+        metric_remove(m, &s->still);
+        return;
+    }
+    if (!s->still) {
+        s->brightness =
+            gauge(m, "lectern_source_brightness",
+                  "Of the picture: 0 black, 1 white.", channel, NULL);
+        s->still = gauge(m, "lectern_source_still_seconds",
+                         "Since the picture changed.", channel, NULL);
+    }
+    metric_set(s->brightness, f->brightness);
+    metric_set(s->still, f->still_s);
+}
+
 void vitals_take(struct vitals *s, struct metrics *m, const char *channel,
                  const struct health_figures *f)
 {
@@ -62,6 +108,8 @@ void vitals_take(struct vitals *s, struct metrics *m, const char *channel,
     metric_set(s->keyframe, f->keyframe_s);
     metric_set(s->jitter, f->jitter_s);
     metric_set(s->missing, (double)f->missing);
+    set_sound(s, m, channel);
+    set_picture(s, m, channel);
     for (int i = 0; i < HEALTH_WARNINGS; i++)
         metric_set(s->warnings[i], f->warnings >> i & 1);
 }
@@ -75,6 +123,11 @@ void vitals_forget(struct vitals *s, struct metrics *m)
         metric_remove(m, &s->keyframe);
         metric_remove(m, &s->jitter);
         metric_remove(m, &s->missing);
+        metric_remove(m, &s->rms);
+        metric_remove(m, &s->peak);
+        metric_remove(m, &s->silent);
+        metric_remove(m, &s->brightness);
+        metric_remove(m, &s->still);
         for (int i = 0; i < HEALTH_WARNINGS; i++)
             metric_remove(m, &s->warnings[i]);
     }
@@ -109,6 +162,35 @@ static json_t *line_json(const struct health_line *l)
                      "lost_share", l->lost_share, "late_share", l->late_share);
 }
 
+static json_t *video_json(const struct health_figures *f)
+{
+    json_t *o = json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:b}",
+                          "codec", codec_name(f->video), "width", (int)f->width,
+                          "height", (int)f->height, "bps", f->video_bps, "fps",
+                          f->fps, "announced_fps", f->announced_fps,
+                          "keyframe_interval_s", f->keyframe_s, "jitter_s",
+                          f->jitter_s, "b_frames", f->b_frames);
+
+    if (!f->seen) return o;
+    json_object_set_new(o, "brightness", json_real(f->brightness));
+    json_object_set_new(o, "black_s", json_real(f->black_s));
+    json_object_set_new(o, "still_s", json_real(f->still_s));
+    return o;
+}
+
+static json_t *audio_json(const struct health_figures *f)
+{
+    json_t *o = json_pack("{s:s, s:i, s:i, s:f}", "codec", codec_name(f->audio),
+                          "sample_rate", (int)f->sample_rate, "channels",
+                          (int)f->channels, "bps", f->audio_bps);
+
+    if (!f->heard) return o;
+    json_object_set_new(o, "rms_dbfs", json_real(f->rms_dbfs));
+    json_object_set_new(o, "peak_dbfs", json_real(f->peak_dbfs));
+    json_object_set_new(o, "silent_s", json_real(f->silent_s));
+    return o;
+}
+
 static json_t *figures_json(const struct health_figures *f)
 {
     json_t *o =
@@ -117,21 +199,8 @@ static json_t *figures_json(const struct health_figures *f)
                   "late_frames", (int)f->late, "warnings", warnings_json(f));
 
     if (f->line.known) json_object_set_new(o, "line", line_json(&f->line));
-    if (f->video)
-        json_object_set_new(
-            o, "video",
-            json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:b}", "codec",
-                      codec_name(f->video), "width", (int)f->width, "height",
-                      (int)f->height, "bps", f->video_bps, "fps", f->fps,
-                      "announced_fps", f->announced_fps, "keyframe_interval_s",
-                      f->keyframe_s, "jitter_s", f->jitter_s, "b_frames",
-                      f->b_frames));
-    if (f->audio)
-        json_object_set_new(o, "audio",
-                            json_pack("{s:s, s:i, s:i, s:f}", "codec",
-                                      codec_name(f->audio), "sample_rate",
-                                      (int)f->sample_rate, "channels",
-                                      (int)f->channels, "bps", f->audio_bps));
+    if (f->video) json_object_set_new(o, "video", video_json(f));
+    if (f->audio) json_object_set_new(o, "audio", audio_json(f));
     return o;
 }
 

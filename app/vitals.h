@@ -24,6 +24,7 @@ struct vitals {
     struct health_figures figures;
     bool known;
     struct metric *video_bps, *audio_bps, *fps, *keyframe, *jitter, *missing;
+    struct metric *rms, *peak, *silent, *brightness, *still; /* NULL: unknown */
     struct metric *warnings[HEALTH_WARNINGS];
 };
 

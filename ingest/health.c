@@ -1,14 +1,15 @@
-#include "ingest/health.h"
+#include "ingest/health_priv.h"
 
 #include <stdio.h>
 
 #define NONE INT64_MIN
 
 enum {
-    JUMP_US = 10000000,   /* a step of dts past it is a new clock */
-    LATE_US = 500000,     /* behind the quickest frame */
-    DRIFT_US = 200,       /* a second: clocks differ by 200 ppm at most */
-    MISSING_US = 10000000 /* without a frame of a kind: it is missing */
+    JUMP_US = 10000000,    /* a step of dts past it is a new clock */
+    LATE_US = 500000,      /* behind the quickest frame */
+    DRIFT_US = 200,        /* a second: clocks differ by 200 ppm at most */
+    MISSING_US = 10000000, /* without a frame of a kind: it is missing */
+    STANDS_US = 2000000,   /* still for so long costs few bits */
 };
 
 void health_init(struct health *h, int64_t now)
@@ -212,7 +213,7 @@ static unsigned judge(const struct health *h, const struct health_bucket *sum,
     bool hears = now - h->last_at[TRACK_AUDIO] < MISSING_US;
     bool whole = h->bucket_count == HEALTH_SECONDS;
     double pixels = (double)f->width * f->height;
-    unsigned bits = judge_line(&f->line);
+    unsigned bits = judge_line(&f->line) | health_content_judge(&h->content);
 
     if (!sees && hears) bits |= 1u << HEALTH_NO_VIDEO;
     if (!hears && sees) bits |= 1u << HEALTH_NO_AUDIO;
@@ -224,11 +225,20 @@ static unsigned judge(const struct health *h, const struct health_bucket *sum,
     if (f->announced_fps > 0 && f->fps < 0.85 * f->announced_fps)
         bits |= 1u << HEALTH_FRAME_RATE;
     if (sum->missing * 50 > sum->frames) bits |= 1u << HEALTH_MISSING_FRAMES;
-    if (pixels >= 640 * 360 && f->video_bps < 100e3)
+    if (pixels >= 640 * 360 && f->video_bps < 100e3 &&
+        h->content.still_us < STANDS_US)
         bits |= 1u << HEALTH_BITRATE_LOW;
     if (f->video_bps > 8e6 && f->video_bps > 0.25 * pixels * f->fps)
         bits |= 1u << HEALTH_BITRATE_HIGH;
     return bits;
+}
+
+/* What counted its own seconds does not flap: it is over at once. */
+static int ticks_to_end(enum health_warning w)
+{
+    return w == HEALTH_SILENT || w == HEALTH_BLACK || w == HEALTH_FROZEN
+               ? 1
+               : HEALTH_ENDS;
 }
 
 void health_tick(struct health *h, int64_t now, unsigned *began,
@@ -248,11 +258,12 @@ void health_tick(struct health *h, int64_t now, unsigned *began,
     if (h->quickest_us != NONE) h->quickest_us += DRIFT_US;
     sum = sum_up(h);
     measure(h, &sum, now);
+    health_content_forget(h, now);
     holds = judge(h, &sum, now);
     for (int i = 0; i < HEALTH_WARNINGS; i++) {
         bool said = was >> i & 1, is = holds >> i & 1;
         h->held[i] = said == is ? 0 : (int8_t)(h->held[i] + 1);
-        if (h->held[i] < (said ? HEALTH_ENDS : HEALTH_BEGINS)) continue;
+        if (h->held[i] < (said ? ticks_to_end(i) : HEALTH_BEGINS)) continue;
         h->held[i] = 0;
         *(said ? ended : began) |= 1u << i;
     }
@@ -267,6 +278,7 @@ const char *health_name(enum health_warning w)
         "keyframes", "b_frames",     "frame_rate",   "missing_frames",
         "uneven",    "bitrate_low",  "bitrate_high", "no_audio",
         "no_video",  "late_packets", "latency",      "loss",
+        "silent",    "clipping",     "black",        "frozen",
     };
 
     return names[w];
@@ -351,6 +363,25 @@ void health_text(const struct health_figures *f, enum health_warning w,
         SAY("the line loses %.0f %% of packets (SRT sends them again): lower "
             "the bitrate or use a cable",
             f->line.lost_share * 100);
+        break;
+    case HEALTH_SILENT:
+        SAY("no sound for %.0f s: is the microphone muted in OBS → Audio "
+            "Mixer?",
+            f->silent_s);
+        break;
+    case HEALTH_CLIPPING:
+        SAY("the sound is too loud and distorts: pull the fader down in OBS → "
+            "Audio Mixer, until its peaks stay yellow");
+        break;
+    case HEALTH_BLACK:
+        SAY("the picture is black for %.0f s: is the camera covered, or the "
+            "scene's source hidden in OBS → Sources?",
+            f->black_s);
+        break;
+    case HEALTH_FROZEN:
+        SAY("the picture stands still for %.0f s, after it moved all the "
+            "time: does the camera or the capture hang? Restart it",
+            f->still_s);
         break;
     case HEALTH_WARNINGS: break;
     }

@@ -4,13 +4,26 @@
  * it did not for HEALTH_ENDS. Pure; embedded in a publisher; one thread.
  *
  *   |← HEALTH_SECONDS buckets, each from tick to tick →| the running one |
- *   └── figures are of these ───────────────────────────┘                   */
+ *   └── figures are of these ───────────────────────────┘
+ *
+ * Where somebody decodes the source, its content is known, too:
+ * - silent: under -60 dBFS RMS for 10 s. Not by peaks: a preamplifier's noise
+ *   has some, with the microphone muted or not.
+ * - clipping: 5 of 16 seconds had 1 of 1000 samples at full scale. A slammed
+ *   door is one second; mastered music touches the top more rarely.
+ * - black: not 1 of 2000 points lit for 10 s. A word on a black slide is more.
+ * - frozen: a lecture's slide stands for minutes, so that a picture which does
+ *   not change is a figure (still_s) and no fault. Abnormal is one that moved
+ *   all the time, as only cameras and films do, then stood still for 30 s with
+ *   no cut before: who changes over to a slide, cuts.
+ * And a bitrate that is low while the picture stands still is no fault.     */
 #ifndef INGEST_HEALTH_H
 #define INGEST_HEALTH_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/media/impression.h"
 #include "core/media/track.h"
 
 enum { HEALTH_SECONDS = 8, HEALTH_BEGINS = 3, HEALTH_ENDS = 5 };
@@ -29,6 +42,10 @@ enum health_warning {
     HEALTH_LATE_PACKETS, /* these of a line that repairs itself (SRT) */
     HEALTH_LATENCY,
     HEALTH_LOSS,
+    HEALTH_SILENT,
+    HEALTH_CLIPPING,
+    HEALTH_BLACK,
+    HEALTH_FROZEN,
     HEALTH_WARNINGS,
 };
 
@@ -58,7 +75,13 @@ struct health_figures {
     enum codec video, audio;
     uint32_t width, height, sample_rate, channels;
     struct health_line line;
-    unsigned warnings; /* 1 << enum health_warning */
+    /* Is the content known? Else what follows is 0. */
+    bool heard, seen;
+    double rms_dbfs, peak_dbfs; /* of the last second; IMPRESSION_FLOOR_CDB */
+    double silent_s;            /* since there was sound */
+    double brightness;          /* 0 .. 1 */
+    double black_s, still_s;    /* since it was not */
+    unsigned warnings;          /* 1 << enum health_warning */
 };
 
 struct health_frame {
@@ -77,8 +100,17 @@ struct health_bucket {
     uint64_t packets, lost, late;
 };
 
+/* Shift registers have a bit for each second, the last one lowest. */
+struct health_content {
+    int64_t told_at[TRACK_AUDIO + 1]; /* by kind; 0: not known */
+    int64_t silent_us, black_us, still_us;
+    uint32_t clipped, moved, cut;
+    bool moved_on; /* all the time, until it stood still */
+};
+
 struct health {
     struct health_figures figures;
+    struct health_content content;
     struct health_bucket buckets[HEALTH_SECONDS], now;
     int bucket_count, bucket_at;
     int64_t began_at, ticked_at;
@@ -95,6 +127,9 @@ void health_track(struct health *h, int slot, const struct track_info *info);
 void health_frame(struct health *h, const struct health_frame *f);
 /* The line as it is now; the shares are ours to find. */
 void health_line(struct health *h, const struct health_line *l);
+/* What was measured of the last second or so of it. */
+void health_impression(struct health *h, const struct impression *c,
+                       int64_t now);
 /* Each HEALTH_TICK_US or so: figures and warnings anew. Gives those that began
  * and ended, as bits. */
 void health_tick(struct health *h, int64_t now, unsigned *began,

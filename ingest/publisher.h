@@ -130,6 +130,9 @@ void publisher_refused(struct publisher *p, int err);
  * before this returns, unless p is closed by then. reason is copied. Any
  * thread, for whoever holds a reference or is between attach and detach. */
 void publisher_kick(struct publisher *p, const char *reason);
+/* How a track of p looks or sounds, from whoever decodes it. Any thread, for
+ * whoever may kick it; copies. */
+void publisher_impression(struct publisher *p, const struct impression *c);
 /* For a door that hands p to another thread: p's memory lives until the last
  * reference; a closed publisher takes answers and kicks without effect. */
 struct publisher *publisher_ref(struct publisher *p);

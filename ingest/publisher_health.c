@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "core/base/log.h"
 #include "core/loop/loop.h"
 #include "ingest/publisher_priv.h"
@@ -58,4 +60,30 @@ void publisher_line(struct publisher *p, const struct health_line *line)
 void publisher_health_end(struct publisher *p)
 {
     timer_cancel(&p->pulse);
+}
+
+struct impression_note {
+    struct publisher *p; /* a reference */
+    struct impression impression;
+};
+
+static void on_impression(void *arg)
+{
+    struct impression_note *n = arg;
+
+    if (n->p->state == LIVE)
+        health_impression(&n->p->health, &n->impression, loop_now(n->p->loop));
+    publisher_unref(&n->p);
+    free(n);
+}
+
+void publisher_impression(struct publisher *p, const struct impression *c)
+{
+    struct impression_note *n = malloc(sizeof *n);
+
+    if (!n) return; /* the next one comes in a second */
+    *n = (struct impression_note){publisher_ref(p), *c};
+    if (!loop_post(p->loop, on_impression, n)) return;
+    publisher_unref(&n->p);
+    free(n);
 }

@@ -349,10 +349,15 @@ static void take_stat(struct rungs *r, const struct wire_record *record)
 
 static void on_child_record(const struct wire_record *record, void *arg)
 {
+    struct rungs *r = arg;
+
     switch (record->type) {
-    case WIRE_FRAME: take_frame(arg, record); break;
-    case WIRE_TRACK: take_track(arg, record); break;
-    case WIRE_STAT: take_stat(arg, record); break;
+    case WIRE_FRAME: take_frame(r, record); break;
+    case WIRE_TRACK: take_track(r, record); break;
+    case WIRE_STAT: take_stat(r, record); break;
+    case WIRE_IMPRESSION:
+        r->events.on_impression(&record->v.impression, r->events.arg);
+        break;
     default: break;
     }
 }

@@ -28,6 +28,8 @@ struct rungs_events {
     void (*on_spare)(void *arg);
     /* A child is up (again): its rungs can begin at the next mark. */
     void (*on_up)(void *arg);
+    /* How the source looks or sounds; about once a second. */
+    void (*on_impression)(const struct impression *c, void *arg);
     void *arg;
 };
 

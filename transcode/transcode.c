@@ -91,6 +91,16 @@ static void on_spare(void *arg)
     publish_change(t);
 }
 
+/* Of the tracks that the ladder is made of. */
+static void on_impression(const struct impression *c, void *arg)
+{
+    struct transcode *t = arg;
+    const struct track *of = c->kind == TRACK_VIDEO ? t->video : t->audio;
+
+    if (t->conf.on_impression && of && track_info(of)->id == c->track)
+        t->conf.on_impression(c, t->conf.arg);
+}
+
 static void on_child_up(void *arg)
 {
     struct transcode *t = arg;
@@ -107,8 +117,9 @@ static void on_sound_up(void *arg)
 
 static int begin(struct transcode *t)
 {
-    struct rungs_events events = {on_made_track, on_made_frame, on_shed,
-                                  on_spare,      on_child_up,   t};
+    struct rungs_events events = {
+        on_made_track, on_made_frame, on_shed, on_spare,
+        on_child_up,   on_impression, t};
     struct rungs_conf conf = {.loop = bus_loop(t->bus),
                               .worker_path = t->worker_path,
                               .channel = transcode_channel(t),

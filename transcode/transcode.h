@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/media/bus.h"
+#include "core/media/impression.h"
 
 struct metrics;
 struct transcode;
@@ -43,6 +44,10 @@ struct transcode_conf {
     int64_t realtime_us; /* see LADDER_REALTIME; 0: TRANSCODE_REALTIME_US */
     int64_t hint_gop_us; /* transcode_gop_us() of last time; 0: unknown */
     struct metrics *metrics; /* may be NULL */
+    /* May be NULL. How the source looks and sounds, about once a second each,
+     * where a child decodes it. */
+    void (*on_impression)(const struct impression *c, void *arg);
+    void *arg;
 };
 
 /* Gives a ladder working on bus until freed or BUS_END. 0 or ERR_NOMEM. */

@@ -31,6 +31,7 @@ static const struct {
     [WIRE_STAT] = {8, WIRE_NAME_MAX},
     [WIRE_END] = {0, 0},
     [WIRE_KEY] = {1, 0},
+    [WIRE_IMPRESSION] = {1 + 1 + 4 + 3 * 2 + 1 + 2 * 2 + 1, WIRE_MORE_MAX},
 };
 
 void wire_record_release(struct wire_record *r)
@@ -93,6 +94,20 @@ static void put_plan(struct writer *w, const struct plan *p)
     put_bytes(w, p->rendition_ids, sizeof p->rendition_ids);
 }
 
+static void put_impression(struct writer *w, const struct impression *c)
+{
+    put(w, c->track, 1);
+    put(w, c->kind, 1);
+    put(w, c->span_ms, 4);
+    put(w, (uint16_t)c->rms_cdb, 2);
+    put(w, (uint16_t)c->peak_cdb, 2);
+    put(w, c->clipped, 2);
+    put(w, c->luma, 1);
+    put(w, c->lit, 2);
+    put(w, c->change, 2);
+    put(w, c->changed, 1);
+}
+
 static void put_fixed(struct writer *w, const struct wire_record *r)
 {
     switch (r->type) {
@@ -120,6 +135,7 @@ static void put_fixed(struct writer *w, const struct wire_record *r)
     case WIRE_STAT: put(w, (uint64_t)r->v.stat, 8); break;
     case WIRE_END: break;
     case WIRE_KEY: put(w, r->v.key, 1); break;
+    case WIRE_IMPRESSION: put_impression(w, &r->v.impression); break;
     }
 }
 
@@ -224,6 +240,29 @@ static int get_plan(struct reader *in, struct plan *p)
     return 0;
 }
 
+static int get_impression(struct reader *in, struct impression *c)
+{
+    c->track = reader_u8(in);
+    c->kind = reader_u8(in);
+    c->span_ms = reader_u32(in);
+    c->rms_cdb = (int16_t)reader_u16(in);
+    c->peak_cdb = (int16_t)reader_u16(in);
+    c->clipped = reader_u16(in);
+    c->luma = reader_u8(in);
+    c->lit = reader_u16(in);
+    c->change = reader_u16(in);
+    c->changed = reader_u8(in) != 0;
+    if (c->kind != TRACK_VIDEO && c->kind != TRACK_AUDIO) return ERR_SYNTAX;
+    if (!c->span_ms || c->span_ms > IMPRESSION_SPAN_MAX_MS) return ERR_SYNTAX;
+    if (c->rms_cdb < IMPRESSION_FLOOR_CDB || c->rms_cdb > IMPRESSION_PEAK_CDB ||
+        c->peak_cdb < IMPRESSION_FLOOR_CDB || c->peak_cdb > IMPRESSION_PEAK_CDB)
+        return ERR_SYNTAX;
+    if (c->clipped > IMPRESSION_WHOLE || c->lit > IMPRESSION_WHOLE ||
+        c->change > IMPRESSION_CHANGE_MAX)
+        return ERR_SYNTAX;
+    return 0;
+}
+
 static int get_hello(struct reader *in, struct wire_hello *h)
 {
     if (memcmp(reader_take(in, sizeof magic), magic, sizeof magic))
@@ -258,6 +297,7 @@ static int get_fixed(struct reader *in, struct wire_record *r)
     case WIRE_STAT: r->v.stat = (int64_t)reader_u64(in); return 0;
     case WIRE_END: return 0;
     case WIRE_KEY: r->v.key = reader_u8(in); return 0;
+    case WIRE_IMPRESSION: return get_impression(in, &r->v.impression);
     }
     return ERR_SYNTAX;
 }

@@ -17,6 +17,7 @@
 #include "core/base/buf.h"
 #include "core/media/bus.h"
 #include "core/media/frame.h"
+#include "core/media/impression.h"
 #include "core/media/track.h"
 
 enum {
@@ -25,6 +26,7 @@ enum {
     WIRE_CONFIG_MAX = 64 << 10,  /* a codec config */
     WIRE_NAME_MAX = 128,         /* channel in HELLO, counter in STAT */
     WIRE_META_MAX = 256 << 10,
+    WIRE_MORE_MAX = 64, /* of an IMPRESSION: what later versions add; ignored */
     WIRE_SKIP_MAX = 1 << 20, /* a record of a type we do not know */
     WIRE_HEAD_MAX = 128,
 };
@@ -40,7 +42,8 @@ enum wire_type {
     WIRE_STAT,
     WIRE_END,
     WIRE_KEY, /* to a child: a keyframe of this rendition at its next picture */
-    WIRE_TYPE_LAST = WIRE_KEY,
+    WIRE_IMPRESSION, /* from a child: how a source track looks or sounds */
+    WIRE_TYPE_LAST = WIRE_IMPRESSION,
 };
 
 struct wire_hello {
@@ -67,6 +70,7 @@ struct wire_record {
         struct wire_meta meta;
         int64_t stat; /* payload: the counter's name */
         uint8_t key;  /* track id */
+        struct impression impression;
     } v;
     struct slice payload;
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "transcode/worker/level.h"
 
 enum {
     RESYNC_US = 40000,
@@ -39,6 +40,8 @@ struct audio {
     struct audio_encoder rungs[AUDIO_RUNGS_MAX];
     int count;
     int64_t captured_at, errors;
+    uint8_t source_id;
+    struct level level;
 };
 
 int audio_create(struct audio **out, struct sink *sink)
@@ -129,6 +132,8 @@ int audio_source(struct audio *a, const struct track *source)
         t->codec == CODEC_AAC ? AV_CODEC_ID_AAC : AV_CODEC_ID_OPUS);
 
     avcodec_free_context(&a->decoder);
+    a->source_id = t->id;
+    a->level = (struct level){0};
     if (!codec || (t->codec != CODEC_AAC && t->codec != CODEC_OPUS))
         return ERR_UNSUPPORTED;
     a->decoder = avcodec_alloc_context3(codec);
@@ -328,6 +333,15 @@ static bool place(struct audio_encoder *e, int64_t pts)
     return false;
 }
 
+static void listen(struct audio *a)
+{
+    struct wire_record r = {.type = WIRE_IMPRESSION};
+
+    if (!level_feed(&a->level, a->frame, &r.v.impression)) return;
+    r.v.impression.track = a->source_id;
+    sink_put(a->sink, &r);
+}
+
 static void take_samples(struct audio *a)
 {
     AVFrame *f = a->frame;
@@ -359,6 +373,7 @@ void audio_feed(struct audio *a, const struct frame *f,
     av_packet_unref(a->packet);
     while (avcodec_receive_frame(a->decoder, a->frame) >= 0) {
         take_samples(a);
+        listen(a);
         av_frame_unref(a->frame);
     }
 }

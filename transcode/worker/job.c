@@ -7,6 +7,7 @@
 #include "transcode/worker/audio.h"
 #include "transcode/worker/decoder.h"
 #include "transcode/worker/lane.h"
+#include "transcode/worker/look.h"
 #include "transcode/worker/scaler.h"
 
 enum {
@@ -38,6 +39,7 @@ struct job {
     struct note notes[NOTES_MAX];
     int note_at;
     int64_t errors_told;
+    struct look look;
 };
 
 int job_create(struct job **out, bool hardware, struct sink *sink)
@@ -110,6 +112,15 @@ static int64_t rung_duration(const struct track_info *t, int64_t source)
     return own > source * 5 / 4 ? own : source;
 }
 
+static void look_at(struct job *j, const AVFrame *picture)
+{
+    struct wire_record r = {.type = WIRE_IMPRESSION};
+
+    if (!look_feed(&j->look, picture, &r.v.impression)) return;
+    r.v.impression.track = j->video_id;
+    sink_put(j->sink, &r);
+}
+
 static void on_picture(AVFrame *picture, void *arg)
 {
     struct job *j = arg;
@@ -132,6 +143,7 @@ static void on_picture(AVFrame *picture, void *arg)
         lane_push(r->lane, &p);
     }
     av_frame_free(&larger);
+    look_at(j, picture);
     if (marked && decoder_errors(j->decoder) != j->errors_told) {
         j->errors_told = decoder_errors(j->decoder);
         sink_stat(j->sink, "decode_errors", j->errors_told);

@@ -12,6 +12,7 @@
  *   SIGNAL GONE       give out what is held back
  *   END               the same, then stop
  *
+ * Each second of what is decoded gives an IMPRESSION of its source track.
  * Rungs begin at their first mark or KEY. One thread. */
 #ifndef TRANSCODE_WORKER_JOB_H
 #define TRANSCODE_WORKER_JOB_H

@@ -172,6 +172,41 @@ static void test_the_line_is_told_where_it_is_known(void **state)
     end(&w);
 }
 
+static void test_content_is_told_where_it_is_known(void **state)
+{
+    struct health_figures f = lecture();
+    struct world w;
+
+    (void)state;
+    begin(&w, "peer");
+    vitals_take(&w.vitals, w.metrics, "demo", &f);
+    json_t *o = said("demo", &w.vitals, w.publisher);
+    const json_t *source = json_object_get(o, "source");
+    assert_null(json_object_get(json_object_get(source, "audio"), "rms_dbfs"));
+    assert_null(json_object_get(json_object_get(source, "video"), "still_s"));
+    json_decref(o);
+    f.heard = f.seen = true;
+    f.rms_dbfs = -23.5;
+    f.peak_dbfs = -6.25;
+    f.silent_s = 2;
+    f.brightness = 0.5;
+    f.black_s = 3;
+    f.still_s = 42;
+    vitals_take(&w.vitals, w.metrics, "demo", &f);
+    o = said("demo", &w.vitals, w.publisher);
+    source = json_object_get(o, "source");
+    const json_t *audio = json_object_get(source, "audio");
+    is_number(audio, "rms_dbfs", -23.5);
+    is_number(audio, "peak_dbfs", -6.25);
+    is_number(audio, "silent_s", 2);
+    const json_t *video = json_object_get(source, "video");
+    is_number(video, "brightness", 0.5);
+    is_number(video, "black_s", 3);
+    is_number(video, "still_s", 42);
+    json_decref(o);
+    end(&w);
+}
+
 static void test_each_warning_has_a_name_and_words(void **state)
 {
     struct health_figures f = lecture();
@@ -298,6 +333,39 @@ static void test_gauges_come_change_and_go(void **state)
     end(&w);
 }
 
+/* 0 would be an answer. */
+static void test_what_is_not_known_has_no_gauge(void **state)
+{
+    static const char *const lines[] = {
+        "lectern_source_audio_rms_dbfs{channel=\"demo\"} -23.5\n",
+        "lectern_source_audio_peak_dbfs{channel=\"demo\"} -6.25\n",
+        "lectern_source_silent_seconds{channel=\"demo\"} 2\n",
+        "lectern_source_brightness{channel=\"demo\"} 0.5\n",
+        "lectern_source_still_seconds{channel=\"demo\"} 42\n",
+    };
+    struct health_figures f = lecture();
+    struct world w;
+
+    (void)state;
+    begin(&w, "peer");
+    f.rms_dbfs = -23.5;
+    f.peak_dbfs = -6.25;
+    f.silent_s = 2;
+    f.brightness = 0.5;
+    f.still_s = 42;
+    for (int round = 0; round < 4; round++) {
+        f.heard = f.seen = round % 2;
+        vitals_take(&w.vitals, w.metrics, "demo", &f);
+        for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+            shows(&w, lines[i], f.heard);
+            if (!f.heard) shows(&w, "lectern_source_still", false);
+        }
+    }
+    vitals_forget(&w.vitals, w.metrics);
+    shows(&w, "lectern_source_", false);
+    end(&w);
+}
+
 static void test_channels_do_not_mix(void **state)
 {
     struct health_figures f = lecture();
@@ -322,10 +390,12 @@ static void test_channels_do_not_mix(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_every_field_is_told),
     cmocka_unit_test(test_the_line_is_told_where_it_is_known),
+    cmocka_unit_test(test_content_is_told_where_it_is_known),
     cmocka_unit_test(test_each_warning_has_a_name_and_words),
     cmocka_unit_test(test_who_is_not_there_is_not_guessed),
     cmocka_unit_test(test_text_from_outside_is_escaped),
     cmocka_unit_test(test_gauges_come_change_and_go),
+    cmocka_unit_test(test_what_is_not_known_has_no_gauge),
     cmocka_unit_test(test_channels_do_not_mix),
 };
 HARNESS_MAIN(tests)

@@ -278,6 +278,186 @@ static void test_a_clock_that_jumps_is_no_gap(void **state)
     assert_int_equal(h.figures.missing, 0);
 }
 
+/* --- content -------------------------------------------------------------- */
+
+/* A second of it, as a child tells it; then the tick. */
+static void tell(const struct source *s, int t, int rms_cdb, int clipped,
+                 int lit, int change, bool changed)
+{
+    struct impression sound = {.kind = TRACK_AUDIO,
+                               .span_ms = 1000,
+                               .rms_cdb = (int16_t)rms_cdb,
+                               .peak_cdb = (int16_t)(rms_cdb + 1200),
+                               .clipped = (uint16_t)clipped};
+    struct impression picture = {.kind = TRACK_VIDEO,
+                                 .span_ms = 1000,
+                                 .luma = 51,
+                                 .lit = (uint16_t)lit,
+                                 .change = (uint16_t)change,
+                                 .changed = changed};
+    int64_t now = BEGIN + (int64_t)t * SECOND + SECOND / 2;
+
+    health_impression(&h, &sound, now);
+    health_impression(&h, &picture, now);
+    play(s, t, 1);
+}
+
+enum { LOUD = -2300, LIGHT = 9000, MOVES = 400, CUTS = 6000 };
+
+static int talk(int from, int seconds)
+{
+    for (int t = from; t < from + seconds; t++)
+        tell(&good, t, LOUD, 0, LIGHT, MOVES, true);
+    return from + seconds;
+}
+
+static int first(enum health_warning w, int from, int rms_cdb, int clipped,
+                 int lit, int change, bool changed)
+{
+    began = 0;
+    for (int t = from; t < from + 120; t++) {
+        tell(&good, t, rms_cdb, clipped, lit, change, changed);
+        if (began >> w & 1) return t + 1 - from;
+    }
+    return -1;
+}
+
+static void test_content_is_told_while_it_is_measured(void **state)
+{
+    (void)state;
+    start(&good);
+    play(&good, 0, 3);
+    assert_false(h.figures.heard || h.figures.seen);
+    int t = talk(3, 10);
+    assert_true(h.figures.heard && h.figures.seen);
+    assert_true(h.figures.rms_dbfs > -23.1 && h.figures.rms_dbfs < -22.9);
+    assert_true(h.figures.peak_dbfs > -11.1 && h.figures.peak_dbfs < -10.9);
+    assert_true(h.figures.brightness > 0.19 && h.figures.brightness < 0.21);
+    assert_true(h.figures.still_s == 0 && h.figures.silent_s == 0);
+    assert_int_equal(h.figures.warnings, 0);
+    for (int i = 0; i < 20; i++)
+        tell(&good, t++, IMPRESSION_FLOOR_CDB, 0, LIGHT, 0, false);
+    assert_true(h.figures.silent_s > 19.9 && h.figures.still_s > 19.9);
+    assert_int_equal(h.figures.warnings, 1u << HEALTH_SILENT);
+    /* The child is gone: nobody knows. */
+    play(&good, t, 8);
+    assert_false(h.figures.heard || h.figures.seen);
+    assert_true(h.figures.silent_s == 0 && h.figures.still_s == 0);
+    assert_int_equal(h.figures.warnings, 0);
+}
+
+static void test_silence_is_told_after_ten_seconds(void **state)
+{
+    char text[HEALTH_TEXT_SIZE];
+
+    (void)state;
+    start(&good);
+    int t = talk(0, 20);
+    assert_int_equal(first(HEALTH_SILENT, t, -6100, 0, LIGHT, MOVES, true), 10);
+    health_text(&h.figures, HEALTH_SILENT, text);
+    assert_string_equal(text, "no sound for 10 s: is the microphone muted in "
+                              "OBS → Audio Mixer?");
+    ended = 0;
+    t = talk(t + 10, 1);
+    assert_int_equal(ended, 1u << HEALTH_SILENT);
+    /* Who thinks for a while is not silent. */
+    for (int round = 0; round < 5; round++) {
+        t = talk(t, 2);
+        for (int i = 0; i < 7; i++)
+            tell(&good, t++, IMPRESSION_FLOOR_CDB, 0, LIGHT, MOVES, true);
+    }
+    assert_int_equal(h.figures.warnings, 0);
+}
+
+static void test_distortion_is_told_and_a_slam_is_not(void **state)
+{
+    (void)state;
+    start(&good);
+    int t = talk(0, 5);
+    tell(&good, t++, -100, 2000, LIGHT, MOVES, true);
+    began = 0;
+    t = talk(t, 20);
+    assert_int_equal(began, 0);
+    assert_int_equal(first(HEALTH_CLIPPING, t, -600, 80, LIGHT, MOVES, true),
+                     7);
+    ended = 0;
+    talk(t + 7, 25);
+    assert_int_equal(ended, 1u << HEALTH_CLIPPING);
+}
+
+static void test_black_is_told_and_a_word_on_it_is_not(void **state)
+{
+    (void)state;
+    start(&good);
+    int t = talk(0, 5);
+    assert_int_equal(first(HEALTH_BLACK, t, LOUD, 0, 20, 0, false), -1);
+    t = talk(t + 120, 5);
+    assert_int_equal(first(HEALTH_BLACK, t, LOUD, 0, 1, 0, false), 10);
+    /* Black stands still, which is no news. */
+    assert_int_equal(first(HEALTH_FROZEN, t + 10, LOUD, 0, 1, 0, false), -1);
+    ended = 0;
+    talk(t + 130, 1);
+    assert_int_equal(ended, 1u << HEALTH_BLACK);
+}
+
+/* A lecture's slides: each comes with a cut and stands for minutes; between
+ * them, now and then, a pointer. */
+static void test_a_slide_may_stand(void **state)
+{
+    int t = 0;
+
+    (void)state;
+    start(&good);
+    for (int slide = 0; slide < 4; slide++) {
+        tell(&good, t++, LOUD, 0, LIGHT, CUTS, true);
+        tell(&good, t++, LOUD, 0, LIGHT, 60, true); /* the encoder's polish */
+        for (int i = 0; i < 90; i++)
+            tell(&good, t++, LOUD, 0, LIGHT, 0, i == 20 || i == 23);
+    }
+    assert_int_equal(began, 0);
+    assert_true(h.figures.still_s > 60);
+    /* From the camera to a slide. */
+    t = talk(t, 60);
+    tell(&good, t++, LOUD, 0, LIGHT, CUTS, true);
+    tell(&good, t++, LOUD, 0, LIGHT, 60, true);
+    for (int i = 0; i < 90; i++)
+        tell(&good, t++, LOUD, 0, LIGHT, 0, false);
+    assert_int_equal(began, 0);
+}
+
+static void test_a_camera_that_hangs_is_told(void **state)
+{
+    char text[HEALTH_TEXT_SIZE];
+
+    (void)state;
+    start(&good);
+    int t = talk(0, 40);
+    assert_int_equal(first(HEALTH_FROZEN, t, LOUD, 0, LIGHT, 0, false), 30);
+    health_text(&h.figures, HEALTH_FROZEN, text);
+    assert_non_null(strstr(text, "stands still for 30 s"));
+    ended = 0;
+    talk(t + 30, 1);
+    assert_int_equal(ended, 1u << HEALTH_FROZEN);
+    /* Who moved for a moment only may stand again. */
+    assert_int_equal(first(HEALTH_FROZEN, t + 31, LOUD, 0, LIGHT, 0, false),
+                     -1);
+}
+
+static void test_few_bits_are_enough_for_a_slide(void **state)
+{
+    struct source slide = good;
+
+    (void)state;
+    slide.bytes = 100;
+    start(&slide);
+    for (int t = 0; t < 30; t++)
+        tell(&slide, t, LOUD, 0, LIGHT, 0, t == 0);
+    assert_int_equal(h.figures.warnings, 0);
+    for (int t = 30; t < 60; t++)
+        tell(&slide, t, LOUD, 0, LIGHT, MOVES, true);
+    assert_int_equal(h.figures.warnings, 1u << HEALTH_BITRATE_LOW);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_good_source_has_figures_and_no_warnings),
     cmocka_unit_test(test_a_good_line_is_told_without_a_warning),
@@ -287,5 +467,12 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_who_promises_no_rate_misses_none),
     cmocka_unit_test(test_short_trouble_is_not_told),
     cmocka_unit_test(test_a_clock_that_jumps_is_no_gap),
+    cmocka_unit_test(test_content_is_told_while_it_is_measured),
+    cmocka_unit_test(test_silence_is_told_after_ten_seconds),
+    cmocka_unit_test(test_distortion_is_told_and_a_slam_is_not),
+    cmocka_unit_test(test_black_is_told_and_a_word_on_it_is_not),
+    cmocka_unit_test(test_a_slide_may_stand),
+    cmocka_unit_test(test_a_camera_that_hangs_is_told),
+    cmocka_unit_test(test_few_bits_are_enough_for_a_slide),
 };
 HARNESS_MAIN(tests)

@@ -3,7 +3,7 @@
 #include "core/base/err.h"
 #include "core/media/wire.h"
 
-enum { RECORDS = 10 };
+enum { RECORDS = 11 };
 
 static struct slice borrowed(const char *text)
 {
@@ -60,7 +60,19 @@ static void fill(struct wire_record r[RECORDS])
     r[7].payload = borrowed("decode_errors");
     r[8].type = WIRE_KEY;
     r[8].v.key = 66;
-    r[9].type = WIRE_END;
+    r[9].type = WIRE_IMPRESSION;
+    r[9].v.impression = (struct impression){.track = 2,
+                                            .kind = TRACK_AUDIO,
+                                            .span_ms = 1000,
+                                            .rms_cdb = -2310,
+                                            .peak_cdb = 12,
+                                            .clipped = 17,
+                                            .luma = 128,
+                                            .lit = IMPRESSION_WHOLE,
+                                            .change = IMPRESSION_CHANGE_MAX,
+                                            .changed = true};
+    r[9].payload = borrowed("of a later version");
+    r[10].type = WIRE_END;
 }
 
 static size_t encode(uint8_t *out)
@@ -95,6 +107,11 @@ static void check(int i, const struct wire_record *got)
     if (i == 2) {
         assert_int_equal(got->v.frame.dts, -3003);
         assert_int_equal(got->v.frame.captured_at, 1234567);
+    }
+    if (i == 9) {
+        assert_int_equal(got->v.impression.rms_cdb, -2310);
+        assert_int_equal(got->v.impression.change, IMPRESSION_CHANGE_MAX);
+        assert_true(got->v.impression.changed);
     }
     if (i == 3) assert_int_equal(got->v.mark.pts, -90000);
 }
@@ -239,11 +256,45 @@ static void test_frames_and_tracks_share_payload(void **state)
     wire_record_release(&r);
 }
 
+/* A child that lies ends its stream. */
+static void test_impressions_are_bounded(void **state)
+{
+    static const struct impression fine = {.track = 1,
+                                           .kind = TRACK_VIDEO,
+                                           .span_ms = 1,
+                                           .rms_cdb = IMPRESSION_FLOOR_CDB,
+                                           .peak_cdb = IMPRESSION_PEAK_CDB};
+    struct wire_record r[8] = {{.type = WIRE_HELLO}};
+    uint8_t bytes[2 * WIRE_HEAD_MAX];
+
+    (void)state;
+    r->v.hello.version = WIRE_VERSION;
+    size_t hello = wire_head(bytes, r);
+    for (int i = 0; i < 8; i++)
+        r[i] =
+            (struct wire_record){.type = WIRE_IMPRESSION, .v.impression = fine};
+    r[1].v.impression.kind = TRACK_DATA;
+    r[2].v.impression.span_ms = 0;
+    r[3].v.impression.span_ms = IMPRESSION_SPAN_MAX_MS + 1;
+    r[4].v.impression.rms_cdb = IMPRESSION_FLOOR_CDB - 1;
+    r[5].v.impression.peak_cdb = IMPRESSION_PEAK_CDB + 1;
+    r[6].v.impression.lit = IMPRESSION_WHOLE + 1;
+    r[7].v.impression.change = IMPRESSION_CHANGE_MAX + 1;
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(
+            feed_all(bytes, hello + wire_head(bytes + hello, &r[i])),
+            i ? ERR_SYNTAX : ERR_AGAIN);
+    /* More than a later version may add. */
+    bytes[hello + 3] = (uint8_t)(bytes[hello + 3] + WIRE_MORE_MAX + 1);
+    assert_int_equal(feed_all(bytes, hello + 5), ERR_LIMIT);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_round_trip_at_every_split),
     cmocka_unit_test(test_rules_of_the_stream),
     cmocka_unit_test(test_sizes_are_bounded_before_memory),
     cmocka_unit_test(test_unknown_types_are_stepped_over),
+    cmocka_unit_test(test_impressions_are_bounded),
     cmocka_unit_test(test_frames_and_tracks_share_payload),
 };
 HARNESS_MAIN(tests)
