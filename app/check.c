@@ -172,16 +172,18 @@ static const struct watch *find_watch(const struct check *c, const char *uri)
     return NULL;
 }
 
-static double audio_peak(const struct check *c, const char *group)
+/* Of what is played beside a variant; one that is sound itself has none. */
+static double audio_peak(const struct check *c, const struct m3u8_variant *v)
 {
     double peak = 0;
 
-    for (int i = 0; group && i < c->multivariant->media_count; i++) {
+    for (int i = 0; v->audio && i < c->multivariant->media_count; i++) {
         const struct m3u8_media *m = &c->multivariant->media[i];
         const struct watch *w = find_watch(c, m->uri);
 
-        if (w && m->group && !strcmp(m->group, group) && w->peak_bps > peak)
-            peak = w->peak_bps;
+        if (!w || !m->group || strcmp(m->group, v->audio)) continue;
+        if (w == find_watch(c, v->uri)) return 0;
+        if (w->peak_bps > peak) peak = w->peak_bps;
     }
     return peak;
 }
@@ -196,7 +198,7 @@ static void check_bandwidth(struct check *c)
         const struct watch *w = find_watch(c, v->uri);
 
         if (!w || v->bandwidth <= 0) continue;
-        double peak = w->peak_bps + audio_peak(c, v->audio);
+        double peak = w->peak_bps + audio_peak(c, v);
         if (peak > (double)v->bandwidth * 1.25)
             lint_tell(&l, "BANDWIDTH", "AAS 1.28", true,
                       "%s: declared %" PRId64 ", measured peak %.0f", v->uri,

@@ -413,6 +413,23 @@ static void lint_variant(struct lint *l, const struct m3u8 *p,
     SHOULD(v->frame_rate > 0, "FRAME_RATE", "4.4.6.2", "%s has none", v->uri);
 }
 
+static void lint_group(struct lint *l, const struct m3u8 *p, int at)
+{
+    const struct m3u8_media *m = &p->media[at];
+
+    for (int i = 0; i < at; i++) {
+        const struct m3u8_media *o = &p->media[i];
+
+        if (!same_text(m->type, o->type) || !same_text(m->group, o->group))
+            continue;
+        MUST(!same_text(m->name, o->name), "MEDIA_NAME", "4.4.6.1.1",
+             "%s twice in a group", m->name ? m->name : "?");
+        MUST(!m->is_default || !o->is_default, "MEDIA_DEFAULT", "4.4.6.1.1",
+             "%s is not the only default of its group",
+             m->name ? m->name : "?");
+    }
+}
+
 void lint_multivariant(struct lint *l, const struct m3u8 *p)
 {
     MUST(p->first_line, "EXTM3U", "4.4.1.1", "first line is not #EXTM3U");
@@ -428,6 +445,7 @@ void lint_multivariant(struct lint *l, const struct m3u8 *p)
     for (int i = 0; i < p->media_count; i++) {
         const struct m3u8_media *m = &p->media[i];
 
+        lint_group(l, p, i);
         MUST(m->type && m->group && m->name, "MEDIA", "4.4.6.1",
              "EXT-X-MEDIA without TYPE, GROUP-ID or NAME");
         SHOULD(m->language || !m->type || !strcmp(m->type, "VIDEO"), "LANGUAGE",

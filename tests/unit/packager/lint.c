@@ -183,10 +183,42 @@ static void test_multivariant(void **state)
     assert_string_equal(h.rule, "AUDIO");
 }
 
+static void test_a_group_has_one_of_each_name(void **state)
+{
+    static const char text[] =
+        "#EXTM3U\n#EXT-X-INDEPENDENT-SEGMENTS\n"
+        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"m\",LANGUAGE=\"de\","
+        "DEFAULT=YES,URI=\"a.m3u8\"\n"
+        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"n\",LANGUAGE=\"en\","
+        "DEFAULT=NO,URI=\"b.m3u8\"\n"
+        "#EXT-X-STREAM-INF:BANDWIDTH=10,AVERAGE-BANDWIDTH=9,CODECS=\"avc1.1,"
+        "mp4a.40.2\",RESOLUTION=1x1,FRAME-RATE=30.000,AUDIO=\"a\"\nv.m3u8\n";
+    struct heard h = {{0}, 0};
+    struct lint l = {.found = hear, .arg = &h};
+    struct m3u8 *p = parse(text);
+
+    (void)state;
+    lint_multivariant(&l, p);
+    assert_int_equal(h.count, 0);
+    p->media[1].name = "m";
+    lint_multivariant(&l, p);
+    assert_string_equal(h.rule, "MEDIA_NAME");
+    p->media[1].name = "n";
+    p->media[1].is_default = true;
+    lint_multivariant(&l, p);
+    assert_string_equal(h.rule, "MEDIA_DEFAULT");
+    p->media[1].group = "b";
+    h.count = 0;
+    lint_multivariant(&l, p);
+    assert_int_equal(h.count, 0);
+    m3u8_free(&p);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_reads_what_is_there),
     cmocka_unit_test(test_each_mistake_is_found),
     cmocka_unit_test(test_history_is_held_against_the_list),
     cmocka_unit_test(test_multivariant),
+    cmocka_unit_test(test_a_group_has_one_of_each_name),
 };
 HARNESS_MAIN(tests)

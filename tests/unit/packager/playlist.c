@@ -248,6 +248,91 @@ static void test_lost_events_leave_no_wrong_list(void **state)
     store_free(&s);
 }
 
+/* --- languages ------------------------------------------------------------ */
+
+static void add_sound(struct store *s, int at, const char *language,
+                      const char *codec)
+{
+    struct store_change change;
+    struct store_event *e = NULL;
+
+    assert_int_equal(store_event_create(&e, STORE_RENDITION, at, 0), 0);
+    snprintf(e->v.description.name, TRACK_NAME_MAX, "audio-%d", at);
+    snprintf(e->v.description.codec, STORE_CODEC_MAX, "%s", codec);
+    snprintf(e->v.description.language, TRACK_LANGUAGE_MAX, "%s", language);
+    e->v.description.channels = 2;
+    e->v.description.nominal_bps = 128000u * (unsigned)at;
+    store_apply(s, e, &change);
+    store_event_unref(&e);
+}
+
+static const char *multivariant(struct store *s, uint32_t listed)
+{
+    static char text[8192];
+    struct builder b;
+    struct buf *made = NULL;
+
+    s->listed = listed;
+    builder_init(&b, sizeof text);
+    playlist_multivariant(&b, s);
+    if (builder_seal(&b, &made)) return "";
+    memcpy(text, buf_data(made), buf_len(made));
+    text[buf_len(made)] = 0;
+    buf_unref(&made);
+    return text;
+}
+
+static void test_every_sound_has_a_name_of_its_own(void **state)
+{
+    static const char *const names[] = {
+        "NAME=\"English\",DEFAULT=YES,AUTOSELECT=YES,LANGUAGE=\"en\"",
+        "NAME=\"Deutsch\",DEFAULT=NO,AUTOSELECT=YES,LANGUAGE=\"de\"",
+        "NAME=\"Deutsch 2\",DEFAULT=NO,",
+        "NAME=\"Português (BR)\",DEFAULT=NO,AUTOSELECT=YES,LANGUAGE=\"pt-BR\"",
+        "NAME=\"gsw\",",
+        "NAME=\"Audio\",DEFAULT=NO,AUTOSELECT=YES,LANGUAGE=\"und\"",
+        "CHANNELS=\"2\",URI=\"5/audio-3/index.m3u8\"",
+        "CODECS=\"avc1.4d401f,mp4a.40.2,mp4a.40.29\"",
+    };
+    static const char *const spoken[] = {"en",    "de",  "de",
+                                         "pt-BR", "gsw", "und"};
+    struct store *s = make(3);
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        add_sound(s, i + 1, spoken[i], i == 3 ? "mp4a.40.29" : "mp4a.40.2");
+    const char *text = multivariant(s, 0x7f);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strstr(text, names[i])) fail_msg("no %s in\n%s", names[i], text);
+    /* Names stay when others go; somebody is always the default. */
+    text = multivariant(s, 0x0d);
+    assert_non_null(strstr(text, "NAME=\"Deutsch\",DEFAULT=YES"));
+    assert_non_null(strstr(text, "NAME=\"Deutsch 2\",DEFAULT=NO"));
+    assert_null(strstr(text, "English"));
+    store_free(&s);
+}
+
+/* Sound alone: one stream, of which a player may choose another language. */
+static void test_sound_alone_is_one_variant(void **state)
+{
+    struct store *s = make(3);
+    const char *text, *variant;
+
+    (void)state;
+    add_sound(s, 1, "en", "mp4a.40.2");
+    add_sound(s, 2, "de", "mp4a.40.2");
+    text = multivariant(s, 0x02);
+    assert_null(strstr(text, "#EXT-X-MEDIA"));
+    assert_null(strstr(text, "AUDIO="));
+    text = multivariant(s, 0x06);
+    variant = strstr(text, "#EXT-X-STREAM-INF:");
+    assert_non_null(variant);
+    assert_non_null(strstr(variant, ",CODECS=\"mp4a.40.2\",AUDIO=\"audio\"\n"
+                                    "5/audio-1/index.m3u8\n"));
+    assert_null(strstr(variant + 1, "#EXT-X-STREAM-INF:"));
+    store_free(&s);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_parse),
     cmocka_unit_test(test_decide),
@@ -256,5 +341,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_text),
     cmocka_unit_test(test_old_segments_leave),
     cmocka_unit_test(test_lost_events_leave_no_wrong_list),
+    cmocka_unit_test(test_every_sound_has_a_name_of_its_own),
+    cmocka_unit_test(test_sound_alone_is_one_variant),
 };
 HARNESS_MAIN(tests)
