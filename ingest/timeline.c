@@ -116,11 +116,13 @@ static int map(struct timeline *t, struct timeline_track *k,
         rebase(t, k, in);
     }
     *at_us = in->dts_us + k->offset_us;
-    if (*at_us < t->base_us) {
-        t->counts.early++;
-        return ERR_AGAIN;
+    if (*at_us >= t->base_us) return 0;
+    if (k->started) { /* a first frame that was stamped late */
+        *at_us = t->base_us;
+        return 0;
     }
-    return 0;
+    t->counts.early++;
+    return ERR_AGAIN;
 }
 
 static void place_video(struct timeline *t, struct timeline_track *k,

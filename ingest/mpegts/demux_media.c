@@ -119,16 +119,26 @@ static bool is_delimiter(const struct demux_stream *s, struct nal n)
     return is_hevc(s) ? hevc_type(n) == HEVC_AUD : h264_type(n) == H264_AUD;
 }
 
+static bool is_slice(const struct demux_stream *s, struct nal n)
+{
+    if (is_hevc(s)) return hevc_type(n) <= HEVC_VCL_LAST;
+    return h264_type(n) >= H264_SLICE && h264_type(n) <= H264_IDR;
+}
+
 /* Where the second access unit begins, by its delimiter; u->len: there is only
- * one. */
+ * one. OBS puts an SEI unit before its first picture's delimiter, which begins
+ * nothing new: no slice came before it. */
 static size_t find_next_picture(const struct demux_stream *s,
                                 const struct pes_unit *u)
 {
     struct reader r = reader_of(u->data, u->len);
     struct nal n;
 
-    for (bool first = true; nal_next_annexb(&r, &n); first = false)
-        if (!first && is_delimiter(s, n)) return (size_t)(n.data - u->data) - 3;
+    for (bool has_slice = false; nal_next_annexb(&r, &n);) {
+        if (has_slice && is_delimiter(s, n))
+            return (size_t)(n.data - u->data) - 3;
+        has_slice |= is_slice(s, n);
+    }
     return u->len;
 }
 

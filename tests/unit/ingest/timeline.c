@@ -232,6 +232,24 @@ static void test_frames_before_the_beginning_are_dropped(void **state)
     assert_int_equal(t.counts.early, 1);
 }
 
+/* Without the second picture the whole GOP would be of no use. */
+static void test_a_first_frame_stamped_late_costs_no_other(void **state)
+{
+    struct timeline_out o;
+    int64_t last;
+
+    (void)state;
+    begin(1000000, false);
+    assert_int_equal(place(V, 33333, 0, 0, &o), 0);
+    last = o.dts;
+    for (int i = 1; i < 120; i++) {
+        assert_int_equal(place(V, i * 16667, 0, i * 16667, &o), 0);
+        assert_true(o.dts > last);
+        last = o.dts;
+    }
+    assert_int_equal(t.counts.early, 0);
+}
+
 /* A second track whose clock has nothing to do with the first's. */
 static void test_unrelated_second_track_joins_now(void **state)
 {
@@ -365,6 +383,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_jump_forward_lands_on_the_arrival_clock),
     cmocka_unit_test(test_one_track_may_jump_alone),
     cmocka_unit_test(test_frames_before_the_beginning_are_dropped),
+    cmocka_unit_test(test_a_first_frame_stamped_late_costs_no_other),
     cmocka_unit_test(test_unrelated_second_track_joins_now),
     cmocka_unit_test(test_any_times_stay_in_order),
 };

@@ -288,6 +288,30 @@ static void test_several_pictures_in_a_unit(void **state)
     end(&r);
 }
 
+/* As OBS begins: an SEI unit, and only then the delimiter. */
+static void test_a_delimiter_before_the_slices_is_no_second_picture(
+    void **state)
+{
+    static const uint8_t sei[] = {0, 0, 0, 1, 6, 5, 2, 0xaa, 0xbb, 0x80};
+    uint8_t first[sizeof sei + sizeof test_key];
+    struct ts_recorder r;
+
+    (void)state;
+    memcpy(first, sei, sizeof sei);
+    memcpy(first + sizeof sei, test_key, sizeof test_key);
+    if (begin(&r)) return;
+    put_tables(&w);
+    put_pes(&w, PID_VIDEO, PUT_RANDOM_ACCESS, 0, 0, true, first, sizeof first);
+    put_video(FRAME / 2, false, true);
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.frames[0], 2);
+    assert_int_equal(r.keys, 1);
+    assert_int_equal(r.first_us[0], 0);
+    assert_int_equal(r.last_us[0], 16666);
+out:
+    end(&r);
+}
+
 static void test_metadata_is_handed_out(void **state)
 {
     struct ts_recorder r;
@@ -322,6 +346,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_nothing_we_take),
     cmocka_unit_test(test_a_frame_does_not_wait_for_the_next),
     cmocka_unit_test(test_several_pictures_in_a_unit),
+    cmocka_unit_test(test_a_delimiter_before_the_slices_is_no_second_picture),
     cmocka_unit_test(test_metadata_is_handed_out),
 };
 HARNESS_MAIN(tests)
