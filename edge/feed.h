@@ -18,7 +18,7 @@
 #include "edge/tap.h"
 
 enum {
-    FEED_RENDITIONS_MAX = 12,
+    FEED_RENDITIONS_MAX = 16,
     FEED_STALE_US = 1500000, /* without a frame: not to be chosen */
     FEED_ASK_US = 200000,    /* wishes closer than that are one */
     /* The ladder's source-size rung for sources with B-frames: its track is

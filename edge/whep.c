@@ -311,6 +311,7 @@ static void on_offer(struct rtc_ticket *t, void *arg)
     bool video = feed_ladder(s->feed, now_at, rungs) > 0;
     bool audio = feed_has_audio(s->feed);
     if (!video && (feed_has_video(s->feed) || !audio)) {
+        feed_wish_top(s->feed, UINT32_MAX, now_at);
         rtc_ticket_refuse(t, 409, RETRY_STARTING_S,
                           "The stream is starting: try again in a second.");
         return;

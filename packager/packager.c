@@ -52,7 +52,8 @@ struct packager {
     struct mark_log marks;
     struct lane lanes[STORE_RENDITIONS_MAX];
     int lane_count;
-    bool has_video; /* the source sends video */
+    bool has_video;   /* the source sends video */
+    uint8_t video_id; /* the first of several; 0: none yet */
     int64_t video_dts_us;
     enum store_state state;
     uint32_t listed;
@@ -319,6 +320,8 @@ static void on_frame(struct packager *p, struct frame *f)
         struct track *t = bus_find_track(p->bus, f->track_id);
 
         if (!t || track_info(t)->kind != TRACK_VIDEO) return;
+        if (p->video_id && f->track_id > p->video_id) return;
+        p->video_id = f->track_id;
         p->has_video = true;
         p->video_dts_us = f->dts * 100 / 9;
         pass_all_audio(p, false);
@@ -424,6 +427,7 @@ static void on_drained(void *arg)
 static void on_gone(struct packager *p)
 {
     timer_set(&p->drain, loop_now(bus_loop(p->bus)) + DRAIN_US);
+    p->video_id = 0;
     if (p->listed) tell_state(p, STORE_RECONNECTING);
 }
 

@@ -77,6 +77,41 @@ static uint32_t top_lines(uint32_t lines)
     return (lines > TOP_LINES ? TOP_LINES : lines) & ~1U;
 }
 
+uint8_t ladder_id_of(uint32_t lines)
+{
+    for (int i = 0; i < TABLE_SIZE; i++)
+        if (table[i].lines == lines) return table[i].id;
+    return 0;
+}
+
+static bool is_better(const struct track_info *a, const struct track_info *b)
+{
+    uint64_t x = (uint64_t)a->width * a->height;
+    uint64_t y = (uint64_t)b->width * b->height;
+
+    if (x != y) return x > y;
+    return (uint64_t)a->fps_num * b->fps_den >
+           (uint64_t)b->fps_num * a->fps_den;
+}
+
+/* The lecturer's own ladder, best first. */
+static void add_tracks(struct ladder *l, const struct ladder_source *s)
+{
+    for (int i = 0; i < s->track_count; i++) {
+        const struct track_info *v = &s->tracks[i];
+        int at = l->count;
+        add_source(l, v->id, v->name, v);
+        struct ladder_rung added = l->rungs[at];
+        if (!added.info.fps_num || !added.info.fps_den) {
+            added.info.fps_num = s->video.fps_num;
+            added.info.fps_den = s->video.fps_den;
+        }
+        for (; at && is_better(&added.info, &l->rungs[at - 1].info); at--)
+            l->rungs[at] = l->rungs[at - 1];
+        l->rungs[at] = added;
+    }
+}
+
 static void choose_video(struct ladder *l, const struct ladder_conf *conf,
                          const struct ladder_source *s)
 {
@@ -97,12 +132,14 @@ static void choose_video(struct ladder *l, const struct ladder_conf *conf,
         lines = top_lines(lines);
         add_video(l, LADDER_TOP, lines, v);
     }
+    bool own = s->track_count && !conf->encode_top && v->codec == CODEC_H264;
+    if (own) add_tracks(l, s);
     if (conf->type == CHANNEL_BASIC || !sized) return;
     /* Of larger sources the 1080p rung is the best for real time. */
     if (conf->realtime && !conf->encode_top && v->codec == CODEC_H264 &&
         lines * 9 < table[0].lines * 10)
         add_video(l, LADDER_REALTIME, top_lines(lines), v);
-    for (int i = 0; i < TABLE_SIZE; i++)
+    for (int i = 0; i < TABLE_SIZE && !own; i++)
         if (table[i].lines * 10 <= lines * (full ? 10 : 9))
             add_video(l, table[i].id, table[i].lines, v);
 }

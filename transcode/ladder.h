@@ -4,7 +4,9 @@
  * Rules: never upscaled; even sizes that keep the aspect; a rung is named by
  * its short side, so that portrait has the same names; the top rung is the
  * source itself where it can be; rungs of 480 lines and less show at most
- * 30 frames a second, every n-th of the source's. */
+ * 30 frames a second, every n-th of the source's. Where the lecturer sends a
+ * ladder (transcode/tracks.h), that is it: no picture is made but for real
+ * time. */
 #ifndef TRANSCODE_LADDER_H
 #define TRANSCODE_LADDER_H
 #include <stdbool.h>
@@ -17,6 +19,7 @@
 enum {
     LADDER_RUNGS_MAX = 16,
     LADDER_LANGUAGES_MAX = 4, /* sounds beside the first one */
+    LADDER_TRACKS_MAX = 6,    /* and pictures */
     LADDER_LINES_MIN = 160,   /* of a source that has an encoded rung at all */
 };
 
@@ -28,6 +31,8 @@ enum ladder_id {
     LADDER_480P,
     LADDER_360P,
     LADDER_160P,
+    /* And those behind it: pictures of the source that have other sizes. */
+    LADDER_TRACK,
     LADDER_AUDIO = TRACK_RENDITION_FIRST + 16, /* AAC-LC */
     /* For WebRTC; no part of the plan. */
     LADDER_OPUS, /* 20 ms packets, 96 kbit/s, FEC in band */
@@ -61,6 +66,10 @@ struct ladder_source {
      * rungs are of a source of that size, its top rung is called "source". */
     uint32_t lines;
     struct ladder_sound languages[LADDER_LANGUAGES_MAX];
+    /* Further pictures that are rungs as they are, under a rung's id and
+     * name. */
+    struct track_info tracks[LADDER_TRACKS_MAX];
+    int track_count;
 };
 
 struct ladder_conf {
@@ -85,6 +94,9 @@ struct ladder {
 
 void ladder_choose(struct ladder *out, const struct ladder_conf *conf,
                    const struct ladder_source *source);
+
+/* Of a rung with so many lines; 0: it has none of its own. */
+uint8_t ladder_id_of(uint32_t lines);
 
 /* NULL if it is not there. */
 const struct ladder_rung *ladder_find(const struct ladder *l, uint8_t id);

@@ -67,6 +67,7 @@ void publish_choose(struct transcode *t)
             s.video.fps_den = t->boundary.fps_den;
         }
         conf.encode_top = encodes_top(t);
+        further_offered(t, &s);
     }
     if (t->audio) {
         s.has_audio = true;
@@ -131,8 +132,7 @@ static const struct ladder_rung *passes(const struct transcode *t, uint8_t id)
     return r && r->info.passthrough ? r : NULL;
 }
 
-/* The source's track under a rendition's id. */
-static void tell_track(struct transcode *t, uint8_t id, struct track *source)
+void publish_track(struct transcode *t, uint8_t id, struct track *source)
 {
     const struct ladder_rung *r = passes(t, id);
     struct track *made = NULL;
@@ -142,8 +142,8 @@ static void tell_track(struct transcode *t, uint8_t id, struct track *source)
     track_unref(&made);
 }
 
-static void tell_frame(struct transcode *t, const struct frame *f, uint8_t id,
-                       bool discontinuity)
+void publish_frame(struct transcode *t, const struct frame *f, uint8_t id,
+                   bool discontinuity)
 {
     struct frame copy = *f;
     struct frame *made = NULL;
@@ -170,7 +170,7 @@ void publish_mark(struct transcode *t, const struct mark *m)
 {
     if (!t->plan.rendition_count) publish_plan(t);
     if (t->top_due) {
-        tell_track(t, LADDER_TOP, t->video);
+        publish_track(t, LADDER_TOP, t->video);
         t->top_due = false;
     }
     bus_mark(t->bus, m);
@@ -185,7 +185,7 @@ void publish_video(struct transcode *t, const struct frame *f,
                    const struct boundary_step *step)
 {
     if (t->boundary.mode != BOUNDARY_FOLLOW || step->drop) return;
-    tell_frame(t, f, LADDER_TOP, step->marked && step->mark.discontinuity);
+    publish_frame(t, f, LADDER_TOP, step->marked && step->mark.discontinuity);
 }
 
 void publish_audio(struct transcode *t, const struct frame *f)
@@ -200,12 +200,12 @@ void publish_audio(struct transcode *t, const struct frame *f)
 
     if (pts < t->from_pts || pts < t->audio_from_pts) return;
     if (*due) {
-        tell_track(t, id, source);
-        if (!l) tell_track(t, LADDER_OPUS, source);
+        publish_track(t, id, source);
+        if (!l) publish_track(t, LADDER_OPUS, source);
         *due = false;
     }
-    tell_frame(t, f, id, broken);
-    if (!l) tell_frame(t, f, LADDER_OPUS, broken);
+    publish_frame(t, f, id, broken);
+    if (!l) publish_frame(t, f, LADDER_OPUS, broken);
 }
 
 /* What a child made. */

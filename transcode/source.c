@@ -85,6 +85,7 @@ static void decided(struct transcode *t, const struct boundary_step *step)
         if (s.marked && s.mark.msn == t->conf.first_msn)
             t->from_pts = s.mark.pts;
         if (s.marked) publish_mark(t, &s.mark);
+        if (s.marked) further_mark(t, &s.mark);
         if (sound)
             publish_audio(t, f);
         else
@@ -98,6 +99,7 @@ static void switched(struct transcode *t)
 {
     bool encodes = t->boundary.mode == BOUNDARY_GRID;
 
+    tracks_break(&t->tracks);
     if (encodes) publish_change(t);
     if (t->video && track_info(t->video)->askable)
         log_warn("transcode", "keyframes_refused",
@@ -128,6 +130,7 @@ static bool step_over(struct transcode *t, struct frame *f,
     if (step->switched) switched(t);
     if (step->marked && !measuring) {
         publish_mark(t, &step->mark);
+        further_mark(t, &step->mark);
         rungs_mark(t->rungs, &step->mark);
     }
     if (measuring && (!step->decided || t->boundary.mode == BOUNDARY_FOLLOW))
@@ -142,6 +145,7 @@ static void on_video(struct transcode *t, struct frame *f)
 
     if (f->flags & FRAME_DISCONTINUITY) {
         boundary_break(&t->boundary);
+        tracks_break(&t->tracks);
         if (!t->planned) pending_release(&t->source);
     }
     if (f->pts != f->dts && !t->reorders) {
@@ -155,6 +159,7 @@ static void on_video(struct transcode *t, struct frame *f)
     if (step.decided) decided(t, &step);
     rungs_frame(t->rungs, f);
     if (now) publish_video(t, f, &step);
+    further_passed(t, f->pts);
 }
 
 static void on_sound_alone(struct transcode *t, struct frame *f)
@@ -289,8 +294,8 @@ static void take_video(struct transcode *t, struct track *track)
     t->reorders = may_reorder(track);
 }
 
-/* Of several pictures the ladder has the first, of several sounds as many as
- * there are places; the others are on the bus for whoever wants them. */
+/* What is no rung is on the bus for whoever wants it: sounds for which there
+ * is no place, and pictures that cannot pass beside the first. */
 static void pass_over(struct transcode *t, const struct track *track)
 {
     const struct track_info *info = track_info(track);
@@ -303,7 +308,7 @@ static void pass_over(struct transcode *t, const struct track *track)
              log_s("kind", video ? "video" : "audio"),
              log_s("codec", codec_name(info->codec)),
              log_s("language", info->language),
-             log_s("reason", video ? "the ladder is made of the first video"
+             log_s("reason", video ? "it cannot pass beside the first picture"
                                    : "the ladder has no place for more"));
 }
 
@@ -314,12 +319,16 @@ void source_track(struct transcode *t, struct track *track)
     struct track **slot = video ? &t->video : &t->audio;
 
     if (info->kind != TRACK_VIDEO && info->kind != TRACK_AUDIO) return;
+    if (!video) tracks_forget(&t->tracks, info->id);
     if (*slot && info->id > track_info(*slot)->id) {
-        if (video || !languages_track(t, track)) pass_over(t, track);
+        if (video ? !further_track(t, track) : !languages_track(t, track))
+            pass_over(t, track);
         return;
     }
     languages_yield(t, track);
     bool same = video && is_same(t->video, track);
+    if (video && *slot && info->id < track_info(*slot)->id)
+        further_track(t, *slot); /* the first picture came last */
     track_ref(track);
     track_unref(slot);
     *slot = track;
@@ -339,6 +348,13 @@ void source_track(struct transcode *t, struct track *track)
     publish_change(t);
 }
 
+/* Of which of them it is, each of the two knows. */
+static void beside(struct transcode *t, struct frame *f)
+{
+    languages_frame(t, f);
+    further_frame(t, f);
+}
+
 void source_frame(struct transcode *t, struct frame *f)
 {
     if (t->video && f->track_id == track_info(t->video)->id)
@@ -346,12 +362,13 @@ void source_frame(struct transcode *t, struct frame *f)
     else if (t->audio && f->track_id == track_info(t->audio)->id)
         on_audio(t, f);
     else
-        languages_frame(t, f);
+        beside(t, f);
 }
 
 void source_break(struct transcode *t)
 {
     boundary_break(&t->boundary);
+    tracks_break(&t->tracks);
     pending_release(&t->source);
     t->audio_seen = false;
     t->audio_waits = t->planned && t->video;

@@ -156,6 +156,7 @@ int transcode_create(struct transcode **out, struct bus *bus,
     t->from_pts = t->audio_from_pts = t->disc_pts = INT64_MIN / 2000000;
     t->bus = bus_ref(bus);
     boundary_init(&t->boundary, &b);
+    further_begin(t);
     if (!b.may_encode) t->conf.type = CHANNEL_BASIC;
     if (!conf->worker_path) t->conf.opus = false;
     t->worker_path = strdup(conf->worker_path ? conf->worker_path : "");
@@ -180,6 +181,7 @@ void transcode_free(struct transcode **t)
     rungs_free(&last->rungs);
     rungs_free(&last->sound);
     languages_end(last);
+    tracks_release(&last->tracks);
     pending_release(&last->source);
     pending_release(&last->made);
     track_unref(&last->video);

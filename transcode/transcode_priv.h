@@ -1,5 +1,6 @@
 /* transcode/transcode_priv.h — what the room's door (transcode.c), its hearing
- * (source.c, languages.c, wanted.c) and its voice (publish.c) share. */
+ * (source.c, further.c, languages.c, wanted.c) and its voice (publish.c)
+ * share. */
 #ifndef TRANSCODE_TRANSCODE_PRIV_H
 #define TRANSCODE_TRANSCODE_PRIV_H
 #include "core/loop/timer.h"
@@ -8,6 +9,7 @@
 #include "transcode/lineup.h"
 #include "transcode/pending.h"
 #include "transcode/rungs.h"
+#include "transcode/tracks.h"
 #include "transcode/transcode.h"
 
 enum { TRANSCODE_SEGMENT_US = 2000000 };
@@ -23,6 +25,7 @@ struct transcode {
                             shall not cost those who watch the source sound */
     struct boundary boundary;
     struct track *video, *audio; /* the source */
+    struct tracks tracks;        /* its further pictures */
     bool audio_plain;
     struct languages languages;              /* the other sounds */
     bool passed_over[TRACK_RENDITION_FIRST]; /* said of a source track */
@@ -96,6 +99,17 @@ void languages_back(struct transcode *t);
 void languages_list(const struct transcode *t, struct ladder_source *s);
 void languages_want(struct transcode *t, const struct ladder *all);
 
+/* --- further.c: what else it shows ---------------------------------------- */
+void further_begin(struct transcode *t);
+/* False: it cannot be used. */
+bool further_track(struct transcode *t, struct track *track);
+void further_frame(struct transcode *t, struct frame *f);
+/* The first picture's: marks, where they are keyframes, and how far it is. */
+void further_mark(struct transcode *t, const struct mark *m);
+void further_passed(struct transcode *t, int64_t pts);
+/* Into s, which has the first one. */
+void further_offered(struct transcode *t, struct ladder_source *s);
+
 /* --- wanted.c: what viewers wish for -------------------------------------- */
 void wanted_begin(struct transcode *t);
 void wanted_end(struct transcode *t);
@@ -118,6 +132,11 @@ void publish_video(struct transcode *t, const struct frame *f,
 void publish_audio(struct transcode *t, const struct frame *f);
 /* Sound that waited for a mark. */
 void publish_waiting(struct transcode *t);
+/* Those of its further pictures: under a rendition's id, where that is in the
+ * ladder as the source's own bytes. */
+void publish_track(struct transcode *t, uint8_t id, struct track *source);
+void publish_frame(struct transcode *t, const struct frame *f, uint8_t id,
+                   bool discontinuity);
 /* What a child made: now, or kept while measuring. */
 void publish_made(struct transcode *t, struct frame *f);
 void publish_held(struct transcode *t);

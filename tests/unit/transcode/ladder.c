@@ -267,7 +267,33 @@ static void test_hevc_stands_beside_a_whole_ladder(void **state)
                         "source:320x180@30* 160p:284x160@30 audio*");
 }
 
+/* Pictures that the source sends in several sizes are the ladder. */
+static void test_the_lecturers_own_ladder(void **state)
+{
+    struct ladder_source s = source(1280, 720, 30);
+    struct ladder_source more = source(1920, 1080, 60);
+    struct ladder_source less = source(854, 480, 30);
+
+    (void)state;
+    s.tracks[0] = less.video;
+    s.tracks[1] = more.video;
+    s.tracks[0].id = LADDER_480P;
+    s.tracks[1].id = LADDER_1080P;
+    snprintf(s.tracks[0].name, sizeof s.tracks[0].name, "480p");
+    snprintf(s.tracks[1].name, sizeof s.tracks[1].name, "1080p");
+    s.track_count = 2;
+    static const char own[] =
+        "1080p:1920x1080@60* 720p:1280x720@30* 480p:854x480@30* audio*";
+    assert_string_equal(choose(CHANNEL_STANDARD, false, s), own);
+    assert_string_equal(choose(CHANNEL_BASIC, false, s), own);
+    /* Keyframes that are of no use are of none for all. */
+    assert_string_equal(choose(CHANNEL_STANDARD, true, s),
+                        "720p:1280x720@30 480p:854x480@30 360p:640x360@30 "
+                        "160p:284x160@30 audio*");
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_the_lecturers_own_ladder),
     cmocka_unit_test(test_hevc_stands_beside_a_whole_ladder),
     cmocka_unit_test(test_standard_ladders),
     cmocka_unit_test(test_portrait_keeps_its_shape),

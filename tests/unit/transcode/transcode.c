@@ -22,6 +22,7 @@ enum {
     WATCHDOG_US = 8000000,
     AHEAD_FRAMES = 6, /* how far the feed may be before the child */
     TICK = 3000,
+    SECOND = 3, /* a further picture's id */
 };
 
 struct seen {
@@ -45,6 +46,8 @@ static struct rig {
     int64_t newest[TRACK_ID_LAST + 1];
     int64_t offset;     /* ticks of 90 kHz put on every frame */
     int fed;            /* video frames of the whole test */
+    bool second;        /* the pictures come twice, under two ids, */
+    int64_t second_off; /* so many ticks later */
     bool silent;        /* the capture's sound stays away */
     uint8_t twin;       /* the id under which it comes once more; 0: none */
     struct slice *keep; /* Opus packets, where they are wanted */
@@ -180,11 +183,30 @@ static void give_frame(const struct wire_record *r, uint8_t flags)
     assert_int_equal(wire_to_frame(&moved, &f), 0);
     bus_append(rig.bus, f);
     frame_unref(&f);
-    if (video || !rig.twin) return;
-    moved.v.frame.track_id = rig.twin;
+    uint8_t again = video ? (rig.second ? SECOND : 0) : rig.twin;
+    if (!again) return;
+    moved.v.frame.track_id = again;
+    moved.v.frame.pts += video ? rig.second_off : 0;
+    moved.v.frame.dts += video ? rig.second_off : 0;
     assert_int_equal(wire_to_frame(&moved, &f), 0);
     bus_append(rig.bus, f);
     frame_unref(&f);
+}
+
+/* The capture's first track, before its first frame. */
+static void tell_first(void)
+{
+    struct track *t;
+
+    for (int i = 0; i < rig.record_count; i++) {
+        const struct wire_record *r = &rig.capture[i];
+        if (r->type != WIRE_TRACK || r->v.track.id != TRACK_SOURCE_FIRST)
+            continue;
+        assert_int_equal(wire_to_track(r, &t), 0);
+        bus_track(rig.bus, t);
+        track_unref(&t);
+        return;
+    }
 }
 
 /* Plays video frames [from, to) of the capture with the sound between them.
@@ -635,41 +657,80 @@ static void test_the_lower_number_is_the_first_sound(void **state)
     finish();
 }
 
-/* An encoder that sends two sizes: the second is on the bus for others. */
-static void test_of_two_pictures_the_first_counts(void **state)
+/* The capture's picture once more, as a second track. */
+static void tell_second(uint32_t width, uint32_t height)
 {
-    struct track_info second;
-    struct track *t, *first;
-    struct frame *f;
+    struct track *t, *first = bus_find_track(rig.bus, TRACK_SOURCE_FIRST);
+
+    assert_non_null(first);
+    struct track_info second = *track_info(first);
+    second.id = SECOND;
+    second.width = width;
+    second.height = height;
+    if (track_create(&t, &second, track_config(first))) return;
+    bus_track(rig.bus, t);
+    track_unref(&t);
+}
+
+/* The lecturer's own ladder: the child has nothing to make. */
+static void test_a_second_picture_is_a_rung_as_it_is(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_STANDARD, worker());
+    tell_first();
+    tell_second(284, 160);
+    rig.second = true;
+    play(0, 240, false, 0);
+    assert_int_equal(transcode_child_pid(rig.t), 0);
+    assert_int_equal(count_of(BUS_PLAN), 1);
+    assert_int_equal(plan_number(0)->rendition_count, 3);
+    assert_int_equal(plan_number(0)->rendition_ids[0], LADDER_TOP);
+    assert_int_equal(plan_number(0)->rendition_ids[1], LADDER_160P);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
+    assert_int_equal(check_rung(LADDER_160P, &gaps), 240);
+    assert_int_equal(tracks_of(LADDER_160P), 1);
+    finish();
+}
+
+static void test_a_late_second_picture_joins(void **state)
+{
     int gaps;
 
     (void)state;
     begin(CHANNEL_BASIC, NULL);
-    play(0, 120, false, 0);
-    first = bus_find_track(rig.bus, TRACK_SOURCE_FIRST);
-    assert_non_null(first);
-    second = *track_info(first);
-    second.id = 3;
-    second.width = 320;
-    second.height = 180;
-    int before = tracks_of(LADDER_TOP);
-    if (!track_create(&t, &second, track_config(first))) {
-        bus_track(rig.bus, t);
-        track_unref(&t);
-    }
-    for (int i = 0; i < 60; i++) {
-        struct frame made = {.track_id = 3,
-                             .flags = i % 30 ? 0 : FRAME_KEY,
-                             .dts = (120 + i) * 3000,
-                             .pts = (120 + i) * 3000,
-                             .duration = 3000};
-        if (frame_create(&f, &made)) break;
-        bus_append(rig.bus, f);
-        frame_unref(&f);
-    }
-    play(120, 240, false, 0);
-    assert_int_equal(tracks_of(LADDER_TOP), before);
+    play(0, 70, false, 0);
+    assert_int_equal(plan_number(0)->rendition_count, 2);
+    tell_second(640, 360);
+    rig.second = true;
+    play(70, 240, false, 0);
+    assert_int_equal(count_of(BUS_PLAN), 2);
+    assert_int_equal(plan_number(1)->rendition_ids[0], LADDER_360P);
+    assert_int_equal(plan_number(1)->rendition_ids[1], LADDER_TOP);
     assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
+    assert_int_equal(check_rung(LADDER_360P, &gaps), 120);
+    finish();
+}
+
+/* The ladder is made as if there were one picture. */
+static void test_a_misaligned_picture_is_not_shown(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_STANDARD, worker());
+    tell_first();
+    tell_second(284, 160);
+    rig.second = true;
+    rig.second_off = 3600;
+    play(0, 62, false, 0);
+    assert_int_equal(plan_number(count_of(BUS_PLAN) - 1)->rendition_count, 3);
+    assert_true(wait_for(child_is_up, 1));
+    play(62, 240, false, 0);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
+    assert_true(wait_for(rung_reached, 200 * TICK));
+    check_rung(LADDER_160P, &gaps);
     finish();
 }
 
@@ -1019,7 +1080,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_sounds_come_and_go),
     cmocka_unit_test(test_the_lower_number_is_the_first_sound),
     cmocka_unit_test(test_a_second_sound_in_opus_is_made),
-    cmocka_unit_test(test_of_two_pictures_the_first_counts),
+    cmocka_unit_test(test_a_second_picture_is_a_rung_as_it_is),
+    cmocka_unit_test(test_a_late_second_picture_joins),
+    cmocka_unit_test(test_a_misaligned_picture_is_not_shown),
     cmocka_unit_test(test_no_program_no_rungs),
     cmocka_unit_test(test_what_cannot_keep_up_is_shed),
 };
