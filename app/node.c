@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "app/door.h"
+#include "app/multitrack_api.h"
 #include "app/pages.h"
 #include "app/pipeline.h"
 #include "app/realtime.h"
 #include "app/settings.h"
 #include "app/vitals.h"
 #include "control/directory.h"
+#include "control/multitrack_request.h"
 #include "core/base/err.h"
 #include "core/loop/loop.h"
 #include "core/net/server.h"
@@ -25,6 +27,7 @@ struct node {
     struct node_conf conf;
     struct directory *directory; /* on the loop only, once it runs */
     struct pages *pages;
+    struct multitrack_api *multitrack;
     struct edge *edge;
     struct server *servers[SERVERS]; /* NULL where not configured */
     struct rtmp_server *ingests[INGESTS];
@@ -101,6 +104,13 @@ static void on_vitals(struct exchange *x, void *arg)
     vitals_answer(x, n->conf.loop, n->directory, n->pipeline);
 }
 
+static void on_multitrack(struct exchange *x, void *arg)
+{
+    struct node *n = arg;
+
+    multitrack_api_answer(n->multitrack, x, n->directory);
+}
+
 static int open_server(struct node *n, int which, const char *listen,
                        struct tls_server *tls, char why[256])
 {
@@ -131,7 +141,13 @@ static int open_server(struct node *n, int which, const char *listen,
                                   .path = "/api/channels/*",
                                   .handler = on_vitals,
                                   .arg = n};
+    struct server_route multitrack = {.methods = HTTP_POST,
+                                      .path = "/api/multitrack",
+                                      .body_limit = MULTITRACK_BODY_MAX,
+                                      .handler = on_multitrack,
+                                      .arg = n};
     if (!err) err = server_route(n->servers[which], &vitals);
+    if (!err) err = server_route(n->servers[which], &multitrack);
     return err;
 }
 
@@ -151,6 +167,9 @@ int node_create(struct node **out, const struct node_conf *conf, char why[256])
     n->directory = directory_ref(conf->directory);
     err = edge_create(&n->edge, &edge);
     if (!err) err = pages_create(&n->pages, &pages);
+    if (!err)
+        err = multitrack_api_create(&n->multitrack, conf->settings,
+                                    conf->metrics);
     if (!err)
         err = open_server(n, HTTP, conf->settings->http_listen, NULL, why);
     if (!err && conf->tls)
@@ -332,6 +351,7 @@ void node_free(struct node **n)
         if (old->servers[i]) server_close(old->servers[i], 0, NULL, NULL);
     edge_free(&old->edge);
     pages_free(&old->pages);
+    multitrack_api_free(&old->multitrack);
     directory_unref(&old->directory);
     free(old);
 }
