@@ -130,5 +130,9 @@ int srt_access(void *server, SRTSOCKET socket, int version,
         srt_setsockflag(socket, SRTO_PASSPHRASE, grant.passphrase,
                         (int)strlen(grant.passphrase)))
         return refuse(s, socket, SRT_REJX_ISE, peer, streamid);
+    char text[ADDRESS_TEXT_MAX];
+    tcp_format_address(text, peer);
+    handshakes_note(&s->handshakes, text, grant.channel, grant.passphrase[0],
+                    clock_mono_us());
     return 0;
 }

@@ -120,6 +120,7 @@ static void begin(struct srt_server *s, SRTSOCKET socket,
         srt_close(socket);
         return;
     }
+    handshakes_came(&s->handshakes, l->peer);
     why = identify(l);
     if (!why) why = over_a_cap(s, l);
     if (!why && srt_epoll_add_usock(s->epoll, socket, &events))

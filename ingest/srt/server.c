@@ -91,12 +91,27 @@ static void wait_and_read(struct srt_server *s)
     }
 }
 
+/* The handshake's question was answered with yes, and libsrt said no. */
+static void tell_overdue(struct srt_server *s, int64_t now)
+{
+    for (struct handshake *it; (it = handshakes_overdue(&s->handshakes, now));
+         handshakes_forget(it)) {
+        log_warn("srt", "refused", log_s("peer", it->peer),
+                 log_s("channel", it->channel),
+                 log_s("reason", it->secret
+                                     ? "wrong passphrase, or none"
+                                     : "a passphrase where none belongs"));
+        srt_server_count_refusal(s, "passphrase");
+    }
+}
+
 static void tend_links(struct srt_server *s)
 {
     int64_t now = clock_mono_us();
     bool stats = now - s->stats_at >= STATS_US;
 
     if (stats) s->stats_at = now;
+    if (stats) tell_overdue(s, now);
     LIST_FOREACH_SAFE (it, &s->links) {
         struct link *l = LIST_ENTRY(it, struct link, node);
         if (!l->ended && atomic_load(&l->wants_close))
@@ -259,6 +274,7 @@ int srt_server_create(struct srt_server **out,
     s->limits = conf->limits;
     s->latency_ms = conf->latency_ms;
     list_init(&s->links);
+    handshakes_init(&s->handshakes);
     make_metrics(s, conf->metrics);
     err = start(s, conf->listen);
     if (err) {

@@ -20,6 +20,7 @@
 #include "core/loop/timer.h"
 #include "core/net/tcp.h"
 #include "ingest/mpegts/demux.h"
+#include "ingest/srt/handshakes.h"
 #include "ingest/srt/server.h"
 #include "ingest/srt/streamid.h"
 
@@ -53,6 +54,7 @@ struct srt_server {
     int64_t stats_at;
     atomic_int_least64_t refusals_second; /* log at most so many a second */
     atomic_int refusals_logged;
+    struct handshakes handshakes;
     struct metrics *metrics;
     struct metric *m_accepted, *m_closed, *m_bytes, *m_dropped_bytes;
     struct metric *m_gaps, *m_lost_units, *m_waiting, *m_metas;
