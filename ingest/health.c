@@ -233,12 +233,11 @@ static unsigned judge(const struct health *h, const struct health_bucket *sum,
     return bits;
 }
 
-/* What counted its own seconds does not flap: it is over at once. */
-static int ticks_to_end(enum health_warning w)
+/* What counted its own seconds does not flap: it is told, and over, at once. */
+static int ticks_to_turn(enum health_warning w, bool said)
 {
-    return w == HEALTH_SILENT || w == HEALTH_BLACK || w == HEALTH_FROZEN
-               ? 1
-               : HEALTH_ENDS;
+    if (w == HEALTH_SILENT || w == HEALTH_BLACK || w == HEALTH_FROZEN) return 1;
+    return said ? HEALTH_ENDS : HEALTH_BEGINS;
 }
 
 void health_tick(struct health *h, int64_t now, unsigned *began,
@@ -263,7 +262,7 @@ void health_tick(struct health *h, int64_t now, unsigned *began,
     for (int i = 0; i < HEALTH_WARNINGS; i++) {
         bool said = was >> i & 1, is = holds >> i & 1;
         h->held[i] = said == is ? 0 : (int8_t)(h->held[i] + 1);
-        if (h->held[i] < (said ? ticks_to_end(i) : HEALTH_BEGINS)) continue;
+        if (h->held[i] < ticks_to_turn(i, said)) continue;
         h->held[i] = 0;
         *(said ? ended : began) |= 1u << i;
     }

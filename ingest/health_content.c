@@ -2,9 +2,8 @@
 
 enum {
     STALE_US = 5000000, /* nobody measures the content any more */
-    /* With HEALTH_BEGINS ticks on top. */
-    CONTENT_US = 8000000,
-    FROZEN_US = 28000000,
+    CONTENT_US = 10000000,
+    FROZEN_US = 30000000,
     SILENT_CDB = -6000,
     CLIPPED = IMPRESSION_WHOLE / 1000,
     CLIPPED_SECONDS = 5, /* of */

@@ -363,7 +363,7 @@ static void test_silence_is_told_after_ten_seconds(void **state)
     /* Who thinks for a while is not silent. */
     for (int round = 0; round < 5; round++) {
         t = talk(t, 2);
-        for (int i = 0; i < 7; i++)
+        for (int i = 0; i < 9; i++)
             tell(&good, t++, IMPRESSION_FLOOR_CDB, 0, LIGHT, MOVES, true);
     }
     assert_int_equal(h.figures.warnings, 0);

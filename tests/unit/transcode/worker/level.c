@@ -1,6 +1,7 @@
 #include "tests/harness.h"
 
 #include <math.h>
+#include <time.h>
 
 #include "transcode/worker/level.h"
 
@@ -130,10 +131,33 @@ static void test_other_forms_are_not_heard(void **state)
     assert_false(heard);
 }
 
+/* Said, not asserted: how much of a core it takes. */
+static void test_cost(void **state)
+{
+    enum { SECONDS = 50 };
+    struct level l = {0};
+    struct impression c;
+    struct timespec a, b;
+    AVFrame *f = NULL;
+    bool made = make(&f, AV_SAMPLE_FMT_FLTP, 2, 0.5);
+
+    (void)state;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+    for (int i = 0; made && i < SECONDS * RATE / FRAME; i++)
+        level_feed(&l, f, &c);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+    av_frame_free(&f);
+    assert_true(made);
+    double s =
+        (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+    print_message("stereo: %.4f %% of a core\n", s / SECONDS * 100);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_second_is_measured_in_every_form),
     cmocka_unit_test(test_silence_is_the_floor_and_faint_is_not),
     cmocka_unit_test(test_what_is_too_loud_is_counted),
     cmocka_unit_test(test_other_forms_are_not_heard),
+    cmocka_unit_test(test_cost),
 };
 HARNESS_MAIN(tests)
