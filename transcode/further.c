@@ -5,7 +5,7 @@
 #include "core/base/metric.h"
 #include "transcode/transcode_priv.h"
 
-enum { ADVICE_MAX = 160 };
+enum { ADVICE_MAX = 160, FAR_MS = 500 };
 
 static void count_misaligned(const struct transcode *t)
 {
@@ -24,12 +24,17 @@ static void log_misaligned(const struct transcode *t,
                            const struct tracks_one *k, int64_t offset)
 {
     double ms = (double)offset * 1000 / VIDEO_TIMESCALE;
-    char advice[ADVICE_MAX];
+    char what[ADVICE_MAX / 2], advice[ADVICE_MAX];
 
+    if (ms > -FAR_MS && ms < FAR_MS)
+        snprintf(what, sizeof what, "%.0f ms %s", ms < 0 ? -ms : ms,
+                 ms < 0 ? "before" : "after");
+    else
+        snprintf(what, sizeof what, "%s", "at other times than");
     snprintf(advice, sizeof advice,
-             "its keyframes are %.0f ms from the first picture's: give all "
-             "pictures the same keyframe interval (2 s) and no scene cuts",
-             ms);
+             "its keyframes come %s the first picture's: give all pictures "
+             "one keyframe interval (2 s) and one start",
+             what);
     log_warn("transcode", "tracks_misaligned",
              log_s("channel", transcode_channel(t)),
              log_i("track", k->source_id), log_f("offset_ms", ms),

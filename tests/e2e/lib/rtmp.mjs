@@ -7,10 +7,10 @@ export class RawRtmp {
     received = 0;
     closed = false;
 
-    /** @param {number} port */
-    static async open(port) {
+    /** @param {number} port @param {string} [host] */
+    static async open(port, host = "127.0.0.1") {
         const it = new RawRtmp();
-        it.socket = connect(port, "127.0.0.1");
+        it.socket = connect(port, host);
         it.socket.on("data", (data) => { it.received += data.length; });
         it.socket.on("close", () => { it.closed = true; });
         it.socket.on("error", () => {});
@@ -53,6 +53,16 @@ export function chunk(csid, type, body,
         Buffer.from(body)]);
 }
 
+/** A whole message, cut into chunks of `size`: the first of type 0, the
+ *  others of type 3. */
+export function message(csid, type, body, { size = 4096, ...rest } = {}) {
+    const parts = [chunk(csid, type, body.subarray(0, size),
+        { length: body.length, ...rest })];
+    for (let i = size; i < body.length; i += size)
+        parts.push(Buffer.from([0xc0 | csid]), body.subarray(i, i + size));
+    return Buffer.concat(parts);
+}
+
 const text = (s) => [s.length >> 8, s.length & 255, ...Buffer.from(s)];
 
 export const amf = {
@@ -62,6 +72,7 @@ export const amf = {
         return [...b];
     },
     string: (s) => [2, ...text(s)],
+    boolean: (v) => [1, v ? 1 : 0],
     object: (fields) => [3, ...Object.entries(fields)
         .flatMap(([k, v]) => [...text(k), ...v]), 0, 0, 9],
 };
