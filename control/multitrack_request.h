@@ -38,7 +38,7 @@ struct multitrack_gpu {
 
 struct multitrack_request {
     char key[MULTITRACK_KEY_MAX + 1];  /* without the query behind it */
-    char client[MULTITRACK_TEXT_SIZE]; /* "obs-studio 31.0.0" */
+    char client[MULTITRACK_TEXT_SIZE]; /* "obs-studio 31.1.2" */
     char system[MULTITRACK_TEXT_SIZE]; /* "Windows", … */
     /* It speaks an older schema: nothing below was read. */
     bool is_old;

@@ -81,7 +81,7 @@ test("a machine with an encoder gets a ladder", async () => {
     assert.equal(said.audio_configurations.live.length, 1);
     assert.equal(said.audio_configurations.live[0].channels, 2);
     assert.ok(server.log.some((line) =>
-        /event=multitrack_config channel=demo .*client="obs-studio 31\.0\.0" gpu=0x10de tracks=5/
+        /event=multitrack_config channel=demo .*client="obs-studio 31\.1\.2" gpu=0x10de tracks=5/
             .test(line)), server.log.slice(-3).join("\n"));
     assert.equal(
         await metric('lectern_multitrack_configs_total{outcome="ladder"}'), 1);

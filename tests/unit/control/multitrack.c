@@ -80,7 +80,7 @@ static void test_a_common_lecturer(void **state)
     (void)state;
     assert_int_equal(load("obs-31-windows-nvidia"), 0);
     assert_string_equal(q.key, "sk_lecturer");
-    assert_string_equal(q.client, "obs-studio 31.0.0");
+    assert_string_equal(q.client, "obs-studio 31.1.2");
     o = answer(&plain);
     if (!o) return;
     same_ladder("1920x1080@60/1:7500 1280x720@60/1:4200 854x480@60/2:1200 "
