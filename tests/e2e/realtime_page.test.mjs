@@ -243,9 +243,20 @@ describe("the pages in real time",
             await learner.sees(30);
             await until("figures", async () => /Mbit/.test(
                 await page.locator("#f-rate").textContent()));
+            await page.getByText("All is well.").waitFor();
+            await until("what the server hears and sees", async () =>
+                /^−?\d+ dB$/.test(await page.locator("#f-hears")
+                    .textContent()) &&
+                /^\d+ s$/.test(await page.locator("#f-still").textContent()));
             await page.screenshot({ path: `${SHOTS}/studio-live.png` });
+            await page.getByLabel("Microphone").selectOption("none");
+            await page.getByRole("listitem")
+                .filter({ hasText: "microphone" }).waitFor();
+            assert.equal(await page.getByText("All is well.").count(), 0);
+            await page.screenshot({ path: `${SHOTS}/studio-mute.png` });
             await page.getByRole("button", { name: "Stop" }).click();
             await page.locator("#state", { hasText: "Off air" }).waitFor();
+            await page.locator("#stream").waitFor({ state: "hidden" });
             await until("the server knows", async () =>
                 (await server.channel()).state !== "live");
             assert.deepEqual(lecturer.errors, []);

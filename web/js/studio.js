@@ -1,6 +1,7 @@
 /* js/studio.js — the lecturer's page: choose, look, listen, go live. */
 import { Capture, CaptureError, devices } from "./capture.js";
-import { need, say, span } from "./dom.js";
+import { make, need, say, span } from "./dom.js";
+import { Health } from "./health.js";
 import { Meter } from "./meter.js";
 import { insecure, limit, publishTrouble } from "./trouble.js";
 import { Whip } from "./whip.js";
@@ -24,6 +25,8 @@ let mixer = null;
 let meter = null;
 /** @type {Capture | null} */
 let capture = null;
+/** @type {Health | null} While there is a stream to ask about. */
+let health = null;
 /** One opening at a time; the newest choice counts. */
 let opening = 0;
 
@@ -155,9 +158,43 @@ function showState() {
     need("watch").hidden = !isOn();
     need("watch").href = `/watch/${encodeURIComponent(at.channel)}`;
     need("figures").hidden = state !== "live" && state !== "reconnecting";
+    askHealth(state === "live" || state === "reconnecting", at.channel);
     if (state === "failed" && refusal &&
         (refusal.status === 401 || refusal.status === 403)) key.focus();
     showButtons();
+}
+
+/**
+ * @param {boolean} on
+ * @param {string} name
+ */
+function askHealth(on, name) {
+    if (on === (health !== null)) return;
+    health?.close();
+    health = on ? new Health(name, key.value.trim(), showHealth) : null;
+    need("stream").hidden = true;
+    need("advice").replaceChildren();
+    for (const id of ["f-hears", "f-still"]) say(need(id), "–");
+}
+
+/**
+ * What goes on stays as it is: it was read out.
+ * @param {import("./health.js").Found} found
+ */
+function showHealth({ warnings, loudness, still }) {
+    const items = new Map([...need("advice").children]
+        .map((item) => [item.dataset.is, item]));
+    const wanted = warnings.length ? warnings
+        : [{ warning: "well", text: "All is well." }];
+    for (const [name, item] of items)
+        if (!wanted.some((one) => one.warning === name)) item.remove();
+    for (const { warning, text } of wanted)
+        if (!items.has(warning))
+            need("advice").append(make("li", { "data-is": warning }, text));
+    need("stream").hidden = false;
+    say(need("f-hears"), loudness === null ? "–"
+        : loudness <= -100 ? "nothing" : `${Math.round(loudness)} dB`.replace("-", "−"));
+    say(need("f-still"), still === null ? "–" : span(still));
 }
 
 function showButtons() {

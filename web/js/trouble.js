@@ -102,3 +102,32 @@ export function limit(reason) {
 
 /** Before the n-th attempt in a row (from 0), ms. @param {number} n */
 export const pause = (n) => Math.min(1000 * 2 ** n, 10000);
+
+/** For who publishes from the page: the server's advice names OBS. */
+const SOURCE = {
+    silent: "The server hears no sound: is the microphone muted?",
+    no_audio: "No sound reaches the server: choose a microphone.",
+    clipping: "The sound is too loud and distorts: turn the microphone down, " +
+        "or sit farther from it.",
+    black: "The picture is black: is the camera covered?",
+    frozen: "The picture stands still, after it moved all the time: if the " +
+        "camera hangs, choose it again.",
+    no_video: "No picture reaches the server: choose the camera or the " +
+        "screen again.",
+    missing_frames: "Pictures get lost on the way: use a cable, or be nearer " +
+        "to the access point.",
+    uneven: "Pictures arrive unevenly: use a cable, or be nearer to the " +
+        "access point.",
+    frame_rate: "Fewer pictures arrive than were meant to: close other " +
+        "programs on this computer.",
+    bitrate_low: "The picture is sent at a low rate: what learners see is " +
+        "blurred. Is the network busy?",
+};
+
+/**
+ * What a warning about the stream means in the studio.
+ * @param {{warning: string, advice: string}} said
+ */
+export const sourceTrouble = ({ warning, advice }) =>
+    /** @type {Record<string, string>} */ (SOURCE)[warning] ??
+    `${advice.charAt(0).toUpperCase()}${advice.slice(1)}.`;

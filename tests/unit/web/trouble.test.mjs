@@ -2,9 +2,11 @@
  * pure parts of the studio. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { merge } from "../../../web/js/health.js";
 import { loudness } from "../../../web/js/meter.js";
 import {
     captureTrouble, insecure, limit, passes, pause, publishTrouble,
+    sourceTrouble,
 } from "../../../web/js/trouble.js";
 
 const named = (name) => ({ name });
@@ -65,4 +67,22 @@ test("loudness: silence, full scale, and decibels between", () => {
     assert.equal(loudness([0.2, -1]), 1);
     assert.ok(Math.abs(loudness([0.0316]) - 0.5) < 0.01);
     assert.equal(loudness([1e-9]), 0);
+});
+
+test("what the server finds is said for who has no OBS", () => {
+    assert.match(sourceTrouble({ warning: "silent", advice: "in OBS" }),
+        /^The server hears no sound: is the microphone muted\?$/);
+    assert.equal(sourceTrouble({ warning: "novel", advice: "do this" }),
+        "Do this.");
+});
+
+test("a warning keeps its place and its words while it lasts", () => {
+    const say = (warning, advice) => ({ warning, advice });
+    let now = merge([], [say("odd", "for 3 s"), say("black", "")]);
+    now = merge(now, [say("black", ""), say("other", ""), say("odd", "for 5 s")]);
+    assert.deepEqual(now.map((one) => one.warning), ["odd", "black", "other"]);
+    assert.equal(now[0].text, "For 3 s.");
+    now = merge(now, [say("other", "")]);
+    assert.deepEqual(now.map((one) => one.warning), ["other"]);
+    assert.deepEqual(merge(now, []), []);
 });
