@@ -7,6 +7,7 @@
  *   delay MS       each way (0)
  *   jitter MS      up to so much more, order kept (0)
  *   loss PERCENT   of UDP datagrams, each way (0)
+ *   tcploss PERCENT  of TCP segments, likewise
  *   drop WHAT      none, udp or all
  *   rebind N       a NAT that forgot: UDP of A's side is seen N ports higher,
  *                  and only what is sent there finds its way back
@@ -45,7 +46,7 @@ struct way { /* frames on their way out of one interface */
 
 static struct {
     int64_t delay_us, jitter_us;
-    double loss;
+    double loss, tcp_loss;
     bool drop_udp, drop_all;
     int rebind;
 } fault;
@@ -87,12 +88,19 @@ static any_udphdr *udp_of(uint8_t *frame, size_t len)
     return (any_udphdr *)((uint8_t *)ip + ip->ihl * 4u);
 }
 
+static bool is_tcp(const uint8_t *frame, size_t len)
+{
+    return len > ETHER_HDR_LEN + 9 && frame[12] == 0x08 && frame[13] == 0x00 &&
+           frame[ETHER_HDR_LEN + 9] == IPPROTO_TCP;
+}
+
 /* False: it gets lost. */
 static bool alter(uint8_t *frame, size_t len, bool from_a)
 {
     any_udphdr *udp = udp_of(frame, len);
 
     if (fault.drop_all) return false;
+    if (is_tcp(frame, len)) return drand48() * 100 >= fault.tcp_loss;
     if (!udp) return true;
     if (fault.drop_udp || drand48() * 100 < fault.loss) return false;
     if (!fault.rebind) return true;
@@ -154,6 +162,7 @@ static void obey(const char *line)
     if (!strcmp(word, "delay")) fault.delay_us = (int64_t)(atof(what) * 1000);
     if (!strcmp(word, "jitter")) fault.jitter_us = (int64_t)(atof(what) * 1000);
     if (!strcmp(word, "loss")) fault.loss = atof(what);
+    if (!strcmp(word, "tcploss")) fault.tcp_loss = atof(what);
     if (!strcmp(word, "rebind")) fault.rebind = atoi(what);
     if (!strcmp(word, "drop")) {
         fault.drop_udp = !strcmp(what, "udp");
