@@ -82,7 +82,7 @@ static void log_refusal(void *arg)
     free(r);
 }
 
-static bool may_log(struct srt_server *s)
+bool srt_access_may_log(struct srt_server *s)
 {
     int64_t second = clock_mono_us() / 1000000;
 
@@ -100,13 +100,38 @@ static int refuse(struct srt_server *s, SRTSOCKET socket, int code,
     snprintf(reason, sizeof reason, "%d", code);
     srt_server_count_refusal(s, reason);
     srt_setrejectreason(socket, code);
-    r = may_log(s) ? calloc(1, sizeof *r) : NULL;
+    r = srt_access_may_log(s) ? calloc(1, sizeof *r) : NULL;
     if (!r) return -1;
     r->code = code;
     snprintf(r->streamid, sizeof r->streamid, "%s", streamid);
     tcp_format_address(r->peer, peer);
     if (loop_post(s->loops[0], log_refusal, r)) free(r);
     return -1;
+}
+
+uint32_t srt_hash(const char *text)
+{
+    uint32_t hash = 2166136261;
+
+    while (*text)
+        hash = (hash ^ (uint8_t)*text++) * 16777619;
+    return hash;
+}
+
+unsigned srt_access_seat(const struct sockaddr *peer)
+{
+    char host[ADDRESS_TEXT_MAX];
+
+    tcp_format_host(host, peer);
+    return srt_hash(host) % SEATS;
+}
+
+static bool is_full(struct srt_server *s, const struct sockaddr *peer)
+{
+    if (atomic_load(&s->count) >= s->limits.connections) return true;
+    return !tcp_is_loopback(peer) &&
+           atomic_load(&s->seats[srt_access_seat(peer)]) >=
+               s->limits.connections_per_address;
 }
 
 /* May be called more than once for one handshake: it changes nothing. */
@@ -121,8 +146,7 @@ int srt_access(void *server, SRTSOCKET socket, int version,
     (void)version;
     if (!streamid) streamid = "";
     code = srt_access_check(s, streamid, strlen(streamid), &grant, &id);
-    if (!code && atomic_load(&s->count) >= s->limits.connections)
-        code = SRT_REJX_OVERLOAD;
+    if (!code && is_full(s, peer)) code = SRT_REJX_OVERLOAD;
     if (atomic_load(&s->stopping)) code = SRT_REJX_DOWN;
     if (code) return refuse(s, socket, code, peer, streamid);
     /* From here libsrt itself refuses another passphrase, or none. */

@@ -20,6 +20,7 @@ void srt_link_unref(struct link *l)
         return;
     demux_free(&l->demux);
     atomic_fetch_sub(&l->server->count, 1);
+    atomic_fetch_sub(&l->server->seats[l->seat], 1);
     srt_server_unref(l->server);
     free(l);
 }
@@ -36,11 +37,7 @@ void srt_link_give_back(struct link *l)
  * that loop alone. */
 static struct loop *choose_loop(struct srt_server *s, const char *channel)
 {
-    uint32_t hash = 2166136261;
-
-    while (*channel)
-        hash = (hash ^ (uint8_t)*channel++) * 16777619;
-    return s->loops[hash % (uint32_t)s->loop_count];
+    return s->loops[srt_hash(channel) % (uint32_t)s->loop_count];
 }
 
 static const char *over_a_cap(const struct srt_server *s, const struct link *l)
@@ -75,6 +72,8 @@ static struct link *make_link(struct srt_server *s, SRTSOCKET socket,
     tcp_format_address(l->peer, peer);
     tcp_format_host(l->host, peer);
     l->loopback = tcp_is_loopback(peer);
+    l->seat = srt_access_seat(peer);
+    atomic_fetch_add(&s->seats[l->seat], 1);
     atomic_fetch_add(&s->refs, 1);
     atomic_fetch_add(&s->count, 1);
     return l;
@@ -103,7 +102,9 @@ static const char *identify(struct link *l)
 
 static void drop_link(struct link *l, const char *why)
 {
-    log_warn("srt", "refused", log_s("peer", l->peer), log_s("reason", why));
+    if (srt_access_may_log(l->server))
+        log_warn("srt", "refused", log_s("peer", l->peer),
+                 log_s("reason", why));
     srt_server_count_refusal(l->server, "accept");
     srt_close(l->socket);
     srt_link_unref(l);

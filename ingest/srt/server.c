@@ -1,6 +1,5 @@
 #include "ingest/srt/server.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +17,8 @@ enum {
     PEER_IDLE_MS = 8000, /* a mobile sender may be away for a while */
     REORDER_PACKETS = 40,
     UDP_BUFFER_BYTES = 8 << 20,
+    WINDOW_PACKETS = 8192,  /* held at most: 4.3 s at 20 Mbit/s. Each caller
+                               costs us some 50 bytes for each of them */
     VERSION_MIN = 0x010300, /* older ones have no stream id */
 };
 
@@ -105,13 +106,24 @@ static void tell_overdue(struct srt_server *s, int64_t now)
     }
 }
 
+static void count_drops(struct srt_server *s)
+{
+    uint32_t drops = srt_socket_drops(s->udp);
+
+    metric_add(s->m_udp_dropped, drops - s->drops);
+    s->drops = drops;
+}
+
 static void tend_links(struct srt_server *s)
 {
     int64_t now = clock_mono_us();
     bool stats = now - s->stats_at >= STATS_US;
 
-    if (stats) s->stats_at = now;
-    if (stats) tell_overdue(s, now);
+    if (stats) {
+        s->stats_at = now;
+        tell_overdue(s, now);
+        count_drops(s);
+    }
     LIST_FOREACH_SAFE (it, &s->links) {
         struct link *l = LIST_ENTRY(it, struct link, node);
         if (!l->ended && atomic_load(&l->wants_close))
@@ -155,6 +167,9 @@ static void make_metrics(struct srt_server *s, struct metrics *m)
     s->m_dropped_bytes =
         metrics_counter(m, "lectern_srt_queue_dropped_bytes_total",
                         "Bytes let go because a loop did not keep up.", NULL);
+    s->m_udp_dropped = metrics_counter(
+        m, "lectern_srt_udp_dropped_total",
+        "Datagrams the kernel kept off: no sound handshake, or no room.", NULL);
     s->m_gaps = metrics_counter(m, "lectern_mpegts_gaps_total",
                                 "Gaps in continuity counters.", NULL);
     s->m_lost_units = metrics_counter(m, "lectern_mpegts_lost_units_total",
@@ -178,7 +193,7 @@ static void set_bool(SRTSOCKET socket, SRT_SOCKOPT option, bool value)
 
 /* Accepted sockets inherit all of it. The mode is the default: live, with
  * timestamp-based delivery, late packets dropped, encryption enforced. */
-static void set_options(struct srt_server *s, int family)
+static void set_options(struct srt_server *s)
 {
     set_bool(s->listener, SRTO_RCVSYN, false);
     set_bool(s->listener, SRTO_SNDSYN, false);
@@ -186,17 +201,22 @@ static void set_options(struct srt_server *s, int family)
     set_int(s->listener, SRTO_PEERIDLETIMEO, PEER_IDLE_MS);
     set_int(s->listener, SRTO_MINVERSION, VERSION_MIN);
     set_int(s->listener, SRTO_LOSSMAXTTL, REORDER_PACKETS);
+    set_int(s->listener, SRTO_FC, WINDOW_PACKETS);
     set_int(s->listener, SRTO_UDP_RCVBUF, UDP_BUFFER_BYTES);
-    if (family == AF_INET6) set_int(s->listener, SRTO_IPV6ONLY, 0);
 }
 
-static int last_error(void)
+/* libsrt takes the UDP socket, whatever comes of it. */
+static int bind_listener(struct srt_server *s, const struct sockaddr *a)
 {
-    int system = 0;
-    int code = srt_getlasterror(&system);
+    int fd, err = srt_socket_open(&fd, a,
+                                  a->sa_family == AF_INET6
+                                      ? sizeof(struct sockaddr_in6)
+                                      : sizeof(struct sockaddr_in));
 
-    if (system == EADDRINUSE || code == SRT_EBOUNDSOCK) return ERR_BUSY;
-    return system == EACCES ? ERR_DENIED : ERR_IO;
+    if (err) return err;
+    if (srt_bind_acquire(s->listener, fd)) return ERR_IO;
+    s->udp = fd;
+    return 0;
 }
 
 static int listen_on(struct srt_server *s, const char *address)
@@ -208,15 +228,14 @@ static int listen_on(struct srt_server *s, const char *address)
     if (err) return ERR_USAGE;
     s->listener = srt_create_socket();
     if (s->listener == SRT_INVALID_SOCK) return ERR_IO;
-    set_options(s, a.ss_family);
-    if (srt_bind(s->listener, (struct sockaddr *)&a,
-                 a.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                         : sizeof(struct sockaddr_in)) ||
-        srt_listen_callback(s->listener, srt_access, s) ||
+    set_options(s);
+    err = bind_listener(s, (struct sockaddr *)&a);
+    if (err) return err;
+    if (srt_listen_callback(s->listener, srt_access, s) ||
         srt_listen(s->listener, BACKLOG) ||
         srt_getsockname(s->listener, (struct sockaddr *)&a, &len) ||
         srt_epoll_add_usock(s->epoll, s->listener, &events))
-        return last_error();
+        return ERR_IO;
     s->port = tcp_port((struct sockaddr *)&a);
     return 0;
 }

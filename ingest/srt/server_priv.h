@@ -1,6 +1,7 @@
 /* ingest/srt/server_priv.h — the server's parts among themselves: server.c
- * (life, thread), access.c (the handshake's question), link.c (one socket, on
- * the thread), session.c (its publisher, on a loop), stats.c. */
+ * (life, thread), socket.c (what the kernel keeps off), access.c (the
+ * handshake's question), link.c (one connection, on the thread), session.c
+ * (its publisher, on a loop), stats.c. */
 #ifndef INGEST_SRT_SERVER_PRIV_H
 #define INGEST_SRT_SERVER_PRIV_H
 #include <srt/srt.h>
@@ -31,6 +32,7 @@ enum {
     QUEUE_BYTES_MAX = 4 << 20, /* on the way to a loop; policy: drop, and say
                                   so to the demux */
     KEPT_BYTES_MAX = 1 << 20,  /* until the door answered; policy: likewise */
+    SEATS = 1024,
 };
 
 struct link;
@@ -44,6 +46,8 @@ struct srt_server {
     struct srt_server_limits limits;
     int latency_ms, port;
     SRTSOCKET listener;
+    int udp; /* libsrt's from then on; it closes it */
+    uint32_t drops;
     int epoll;
     uv_thread_t thread;
     atomic_bool stopping;
@@ -51,12 +55,16 @@ struct srt_server {
     void *done_arg;
     struct list links; /* the thread's; after its end the owner's */
     atomic_int count;
+    /* Connections by a hash of their address: for the handshake, which cannot
+     * see the list. Two addresses in one seat share its count. */
+    atomic_int seats[SEATS];
     int64_t stats_at;
     atomic_int_least64_t refusals_second; /* log at most so many a second */
     atomic_int refusals_logged;
     struct handshakes handshakes;
     struct metrics *metrics;
     struct metric *m_accepted, *m_closed, *m_bytes, *m_dropped_bytes;
+    struct metric *m_udp_dropped;
     struct metric *m_gaps, *m_lost_units, *m_waiting, *m_metas;
     uint8_t block[BLOCK_BYTES]; /* what is being read */
 };
@@ -74,6 +82,7 @@ struct link {
     struct loop *loop;
     char peer[ADDRESS_TEXT_MAX], host[ADDRESS_TEXT_MAX];
     bool loopback;
+    unsigned seat;
     char channel[CHANNEL_NAME_MAX + 1];
     struct srt_streamid id;
     atomic_bool wants_close; /* said by its loop */
@@ -116,9 +125,20 @@ void srt_server_unref(struct srt_server *s);
 void srt_server_leave(struct srt_server *s);
 void srt_server_count_refusal(struct srt_server *s, const char *reason);
 
+/* socket.c — gives a bound UDP socket that lets in what may be SRT and bounds
+ * what a handshake may ask for. 0, ERR_BUSY, ERR_DENIED or ERR_IO. */
+int srt_socket_open(int *out, const struct sockaddr *address, socklen_t len);
+/* Datagrams that it did not let in, or had no room for. */
+uint32_t srt_socket_drops(int fd);
+
 /* access.c — libsrt calls it, on a thread of its own. */
 int srt_access(void *server, SRTSOCKET socket, int version,
                const struct sockaddr *peer, const char *streamid);
+/* Where connections from there are counted. */
+uint32_t srt_hash(const char *text);
+unsigned srt_access_seat(const struct sockaddr *peer);
+/* Refusals in the log, so many a second. */
+bool srt_access_may_log(struct srt_server *s);
 /* The same question without an answer to the caller: who is it? 0, or the
  * rejection code. */
 int srt_access_check(struct srt_server *s, const char *streamid, size_t len,

@@ -27,6 +27,7 @@ describe("publishers at the end of a bad line",
             browser = await launch();
         });
         afterEach(async () => {
+            if (process.env.SHOW) console.log(server.log.slice(-80).join("\n"));
             await learner?.close();
             await encoder?.stop();
             await second?.stop();
