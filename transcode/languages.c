@@ -51,8 +51,13 @@ static struct language *find_lost(struct languages *all, const char *language)
     return NULL;
 }
 
-static struct language *find_new(struct languages *all)
+/* In the publisher's order, where its numbers allow it. */
+static struct language *find_new(struct languages *all, uint8_t id)
 {
+    int at = id - TRACK_SOURCE_FIRST - 2; /* behind a picture and a sound */
+
+    if (at >= 0 && at < LADDER_LANGUAGES_MAX && !all->all[at].id)
+        return &all->all[at];
     for (int i = 0; i < LADDER_LANGUAGES_MAX; i++)
         if (!all->all[i].id) return &all->all[i];
     return NULL;
@@ -69,7 +74,7 @@ static struct language *place(struct transcode *t,
     l = find_lost(&t->languages, info->language);
     if (!l && own) return own;
     if (own) leave(own);
-    if (!l) l = find_new(&t->languages);
+    if (!l) l = find_new(&t->languages, info->id);
     return l ? l : find_lost(&t->languages, NULL);
 }
 

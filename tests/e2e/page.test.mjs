@@ -2,15 +2,14 @@
  * small screens, shy browsers, and a player that is not ours. */
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
+import { axe } from "./lib/axe.mjs";
 import { SHY, Viewer, launch } from "./lib/browser.mjs";
 import { Publisher } from "./lib/ffmpeg.mjs";
 import { plainPage } from "./lib/plain.mjs";
 import { Lectern } from "./lib/server.mjs";
 import { until } from "./lib/wait.mjs";
 
-const require = createRequire(import.meta.url);
 const SHOTS = "build/tests/e2e";
 
 let server, browser, lecturer;
@@ -88,16 +87,6 @@ test("tab walks the bar in order, each stop visible", async () => {
         assert.notEqual(outline, "none", `focus on ${id} is seen`);
     await learner.close();
 });
-
-const axe = async (learner) => {
-    /* Not by addScriptTag: the pages' own policy forbids foreign scripts. */
-    const { readFile } = await import("node:fs/promises");
-    const source = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
-    await learner.page.evaluate(source);
-    const { violations } = await learner.page.evaluate(() => window.axe.run());
-    return violations.map((v) =>
-        `${v.id}: ${v.nodes.map((n) => n.target).join(" ")}`);
-};
 
 /** The pages without a player, once their script has run. */
 const isDrawn = (page, name) => (name === "studio"

@@ -4,6 +4,7 @@
  * player's loader takes by URL what is there, so a wrong guess costs a few
  * requests and nothing else. In real time it is the session that is asked
  * for. */
+import { listed, nearest, recall } from "./language.js";
 import { wish } from "./wish.js";
 
 /** A rung of at most this many bits a second is the likely first choice. */
@@ -53,16 +54,19 @@ function ask(url, kind) {
 /**
  * The rung and the sound of a multivariant playlist.
  * @param {string} text
+ * @param {import("./language.js").Chosen | null} [chosen] the language
  * @returns {string[]} URIs
  */
-export function firstChoice(text) {
+export function firstChoice(text, chosen = null) {
     const rungs = [...text.matchAll(
         /#EXT-X-STREAM-INF:(?:.*[,:])?BANDWIDTH=(\d+).*\n(?!#)(.+)/g)]
         .map(([, bps, uri]) => ({ bps: Number(bps), uri: uri.trim() }))
         .sort((a, b) => b.bps - a.bps);
     const rung = rungs.find(({ bps }) => bps <= START_BPS) ?? rungs.at(-1);
-    const sound = text.match(/#EXT-X-MEDIA:TYPE=AUDIO.*URI="([^"]+)"/);
-    return [rung?.uri, sound?.[1]].filter((uri) => uri !== undefined);
+    const sounds = listed(text);
+    const sound = nearest(sounds, chosen) ??
+        sounds.find(({ isDefault }) => isDefault) ?? sounds[0];
+    return [rung?.uri, sound?.uri].filter((uri) => uri);
 }
 
 /**
@@ -89,7 +93,7 @@ export function firstMedia(text) {
 /** @param {URL} url */
 async function join(url) {
     const text = /** @type {string} */ ((await ask(url, "text")).data);
-    await Promise.all(firstChoice(text).map(async (uri) => {
+    await Promise.all(firstChoice(text, recall()).map(async (uri) => {
         const playlist = new URL(uri, url);
         const media = await ask(playlist, "text");
         for (const part of firstMedia(/** @type {string} */ (media.data)))

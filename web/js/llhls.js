@@ -7,6 +7,7 @@
  *    └────close()───────┴──► absent               └──► ended */
 import Hls from "/assets/vendor/hls.min.mjs";
 import { ServerClock } from "./clock.js";
+import { nearest, recall } from "./language.js";
 import { LatencyControl } from "./latency.js";
 import { EarlyLoader } from "./loader.js";
 
@@ -18,6 +19,7 @@ const STALL = 300;
 const RECOVERIES = 3;
 
 /** @typedef {"idle"|"loading"|"playing"|"stalled"|"ended"|"absent"} MediaState */
+/** @typedef {import("./language.js").Sound} Sound */
 /** @typedef {{id: number, height: number, bitrate: number, name: string}} Rung */
 
 /**
@@ -85,6 +87,7 @@ export class LlHls extends EventTarget {
     #recoveries = 0;
     #firstFrameMs = NaN;
     #rest = false;
+    #sound = -1;
     /** @type {import("./latency.js").Decision | null} */
     #decision = null;
     #abort = new AbortController();
@@ -113,10 +116,16 @@ export class LlHls extends EventTarget {
         this.#control.reset();
         this.#lastTime = -1;
         this.#move("loading");
-        const hls = new Hls(HLS_CONFIG);
+        const hls = new Hls(heard(HLS_CONFIG));
         this.#hls = hls;
+        this.#sound = -1;
         hls.on(Hls.Events.MANIFEST_PARSED, () => this.#emit("rungs"));
         hls.on(Hls.Events.LEVEL_SWITCHED, () => this.#emit("rungs"));
+        hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => this.#onSounds());
+        hls.on(Hls.Events.AUDIO_TRACK_SWITCHING, (_, { id }) => {
+            this.#sound = id;
+            this.#emit("rungs");
+        });
         hls.on(Hls.Events.LEVEL_LOADED, (_, data) => this.#onPlaylist(data));
         hls.on(Hls.Events.LEVEL_UPDATED, (_, data) => this.#onUpdated(data));
         hls.on(Hls.Events.BUFFER_APPENDED, () => this.#onAppended());
@@ -163,6 +172,26 @@ export class LlHls extends EventTarget {
     /** @param {number} id -1: by itself */
     choose(id) {
         if (this.#hls) this.#hls.nextLevel = id;
+    }
+
+    /** The languages, as the playlist lists them. @returns {Sound[]} */
+    get sounds() {
+        return (this.#hls?.audioTracks ?? []).map((track, id) => ({
+            id,
+            name: track.name,
+            lang: track.lang && track.lang !== "und" ? track.lang : "",
+            isDefault: track.default,
+        }));
+    }
+
+    /** The one that was chosen; heard as soon as it is loaded. */
+    get sound() {
+        return this.#sound;
+    }
+
+    /** @param {number} id */
+    hear(id) {
+        if (this.#hls) this.#hls.nextAudioTrack = id;
     }
 
     /** Live latency in seconds: server's clock minus capture time. */
@@ -217,6 +246,7 @@ export class LlHls extends EventTarget {
             rate: this.#video.playbackRate,
             buffer: this.#ahead(),
             level: level?.height ?? null,
+            language: this.sounds[this.#sound]?.lang ?? null,
             bitrate: level?.bitrate ?? null,
             bandwidth: this.#hls?.bandwidthEstimate ?? null,
             stalls: this.#stalls,
@@ -253,6 +283,15 @@ export class LlHls extends EventTarget {
         /* hls.js has by now put the playlist on the media's timeline. */
         if (details.live && details.advanced)
             this.#control.published(details.edge, seconds() - details.age);
+    }
+
+    #onSounds() {
+        const hls = this.#hls;
+        /* hls.js looks for the language; of two with one it takes any. */
+        const wanted = nearest(this.sounds, recall());
+        if (hls && wanted && wanted.id !== hls.audioTrack)
+            hls.audioTrack = wanted.id;
+        this.#emit("rungs");
     }
 
     #onAppended() {
@@ -373,6 +412,15 @@ export class LlHls extends EventTarget {
     #emit(name) {
         this.dispatchEvent(new Event(name));
     }
+}
+
+/**
+ * With the language that the learner chose last.
+ * @param {Partial<import("hls.js").HlsConfig>} config
+ */
+function heard(config) {
+    const { lang } = recall() ?? {};
+    return lang ? { ...config, audioPreference: { lang } } : config;
 }
 
 /** Our wall clock, smooth: set once, then it only runs. */

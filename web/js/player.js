@@ -29,7 +29,7 @@ const RETRY = 500;
 
 /** Standard before its library is there. */
 const NOTHING = Object.freeze({
-    state: "loading", rungs: [], rung: -1, isAuto: true, latency: null,
+    state: "loading", rungs: [], sounds: [], rung: -1, isAuto: true, latency: null,
     atLive: false, resting: false, protocol: "", snapshot: { media: "loading" },
     seekable: { start: 0, end: 0 },
     load() {}, unload() {}, close() {}, choose() {}, goLive() {},

@@ -1,6 +1,7 @@
 /* js/watch.js — the learner's page: finds the channel, joins the parts. */
 import { Controls } from "./controls.js";
 import { need, say } from "./dom.js";
+import { Languages } from "./languages.js";
 import { Player } from "./player.js";
 import { Stats } from "./stats.js";
 
@@ -40,6 +41,7 @@ say(need("channel"), channel);
 
 const player = new Player(video, channel);
 new Controls(player);
+new Languages(player, channel);
 if (new URLSearchParams(location.search).get("stats") === "1")
     new Stats(need("stats"), player);
 

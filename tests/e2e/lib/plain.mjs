@@ -13,6 +13,7 @@ export async function plainPage(page, playlist) {
             video.requestVideoFrameCallback(seen);
         };
         video.requestVideoFrameCallback(seen);
+        window.hls = hls;
         hls.attachMedia(video);
         hls.loadSource(url);
         await video.play().catch(() => {});

@@ -609,17 +609,17 @@ static void test_sounds_come_and_go(void **state)
     begin(CHANNEL_BASIC, NULL);
     play(0, 120, false, 0);
     for (int i = 0; i < LADDER_LANGUAGES_MAX + 1; i++)
-        tell_twin((uint8_t)(5 + i), i ? "fr" : "de");
+        tell_twin((uint8_t)(3 + i), i ? "fr" : "de");
     assert_int_equal(plan_number(count_of(BUS_PLAN) - 1)->rendition_count,
                      2 + LADDER_LANGUAGES_MAX);
-    rig.twin = 5;
+    rig.twin = 3;
     play(120, 180, false, 0);
     assert_in_range(frames_of(LADDER_LANGUAGE), 80, 90);
     assert_int_equal(frames_of(LADDER_LANGUAGE + 1), 0);
     bus_signal(rig.bus, BUS_GONE);
     bus_signal(rig.bus, BUS_BACK);
     tell_twin(2, "en");
-    tell_twin(6, "de");
+    tell_twin(4, "de");
     rig.offset = 90000;
     play(180, 240, false, FRAME_DISCONTINUITY);
     assert_string_equal(newest_track(LADDER_LANGUAGE)->language, "de");

@@ -28,6 +28,16 @@ test("the rung that the player will choose, and the sound", () => {
         ["7/720p/index.m3u8", "7/audio/index.m3u8"]);
 });
 
+test("the language that was chosen last is asked for early", () => {
+    const german = TOP.replace("#EXT-X-STREAM", "#EXT-X-MEDIA:TYPE=AUDIO," +
+        'GROUP-ID="audio",NAME="Deutsch",LANGUAGE="de",' +
+        'URI="7/audio-2/index.m3u8"\n#EXT-X-STREAM');
+    const uri = (chosen) => firstChoice(german, chosen)[1];
+    assert.equal(uri({ lang: "de", name: "Deutsch" }), "7/audio-2/index.m3u8");
+    assert.equal(uri({ lang: "fr", name: "Français" }), "7/audio/index.m3u8");
+    assert.equal(uri(null), "7/audio/index.m3u8");
+});
+
 test("no rung is small enough: the smallest", () => {
     const only = TOP.split("\n").slice(0, 4).join("\n") + "\n";
     assert.deepEqual(firstChoice(only),

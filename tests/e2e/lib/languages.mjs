@@ -1,0 +1,25 @@
+/* tests/e2e/lib/languages.mjs — a lecture in several languages: ffmpeg with a
+ * tone for each. */
+import { Program } from "./process.mjs";
+
+/**
+ * @param {string} url srt:
+ * @param {{tone: number, language?: string, codec?: string,
+ *          channels?: number}[]} sounds
+ */
+export function publishSounds(url, sounds) {
+    return new Program("ffmpeg", [
+        "-hide_banner", "-nostdin", "-loglevel", "info", "-stats",
+        "-re", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=30",
+        ...sounds.flatMap(({ tone }) => ["-re", "-f", "lavfi", "-i",
+            `sine=frequency=${tone}:sample_rate=48000:samples_per_frame=1024`]),
+        "-map", "0:v", ...sounds.flatMap((_, i) => ["-map", `${i + 1}:a`]),
+        "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
+        "-g", "60", "-sc_threshold", "0", "-b:v", "500k", "-pix_fmt", "yuv420p",
+        ...sounds.flatMap(({ codec = "aac", channels = 2, language }, i) => [
+            `-c:a:${i}`, codec, `-b:a:${i}`, "96k", `-ac:a:${i}`, `${channels}`,
+            ...(language ? [`-metadata:s:a:${i}`, `language=${language}`] : []),
+        ]),
+        "-f", "mpegts", "-muxdelay", "0", url,
+    ]);
+}
