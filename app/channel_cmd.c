@@ -181,9 +181,10 @@ static void list_one(const struct channel *c, void *arg)
                key_hash_is_none(c->key_hash) ? " key revoked" : "");
     else
         json_array_append_new(l->array,
-                              json_pack("{s:s, s:s, s:s, s:s}", "channel",
+                              json_pack("{s:s, s:s, s:s, s:s, s:s}", "channel",
                                         c->name, "type", c->type, "latency",
-                                        c->latency, "key", key_state(c)));
+                                        c->latency, "multitrack", c->multitrack,
+                                        "key", key_state(c)));
 }
 
 static int list(struct store_db *db, const struct options *o,

@@ -140,46 +140,50 @@ static unsigned encoder_bit(const char *id)
     return strcmp(id, "obs_x264") ? 0 : MULTITRACK_X264;
 }
 
+static void read_encoders(struct reading *r, struct multitrack_request *q,
+                          const json_t *client)
+{
+    json_t *codecs =
+        array(r, client, "client.supported_codecs", MULTITRACK_ENCODERS_MAX);
+    json_t *ids =
+        array(r, client, "client.supported_encoders", MULTITRACK_ENCODERS_MAX);
+
+    q->has_h264 = !codecs;
+    for (size_t i = 0; i < json_array_size(codecs); i++) {
+        const char *codec = json_string_value(json_array_get(codecs, i));
+        q->has_h264 |= codec && !strcmp(codec, "h264");
+    }
+    q->lists_encoders = ids != NULL;
+    q->encoders = ids ? 0 : ~0U;
+    for (size_t i = 0; i < json_array_size(ids); i++)
+        q->encoders |= encoder_bit(json_string_value(json_array_get(ids, i)));
+}
+
 static void read_client(struct reading *r, struct multitrack_request *q,
                         const json_t *in)
 {
-    json_t *client = object(r, in, "client"), *v;
+    json_t *client = object(r, in, "client");
     char name[MULTITRACK_TEXT_SIZE] = "", version[MULTITRACK_TEXT_SIZE] = "";
-    size_t i;
 
     text(r, name, client, "client.name");
     text(r, version, client, "client.version");
     snprintf(q->client, sizeof q->client, "%.48s%s%.40s", name,
              *version ? " " : "", version);
-    json_t *codecs =
-        array(r, client, "client.supported_codecs", MULTITRACK_ENCODERS_MAX);
-    q->has_h264 = !codecs;
-    json_array_foreach(codecs, i, v)
-    {
-        const char *codec = json_string_value(v);
-        q->has_h264 |= codec && !strcmp(codec, "h264");
-    }
-    json_t *ids =
-        array(r, client, "client.supported_encoders", MULTITRACK_ENCODERS_MAX);
-    q->lists_encoders = ids != NULL;
-    q->encoders = ids ? 0 : ~0U;
-    json_array_foreach(ids, i, v) q->encoders |=
-        encoder_bit(json_string_value(v));
+    read_encoders(r, q, client);
 }
 
 static void read_machine(struct reading *r, struct multitrack_request *q,
                          const json_t *in)
 {
-    json_t *machine = object(r, in, "capabilities"), *v;
+    json_t *machine = object(r, in, "capabilities");
     json_t *cpu = object(r, machine, "capabilities.cpu");
-    size_t i;
 
     q->cores = number(r, cpu, "capabilities.cpu.physical_cores", 0, 4096, 0);
     text(r, q->system, field(machine, "capabilities.system"),
          "capabilities.system.name");
     json_t *gpus = array(r, machine, "capabilities.gpu", MULTITRACK_GPUS_MAX);
-    json_array_foreach(gpus, i, v)
-    {
+    for (size_t i = 0; i < json_array_size(gpus); i++) {
+        const json_t *v = json_array_get(gpus, i);
         struct multitrack_gpu *g = &q->gpus[q->gpu_count++];
         g->vendor =
             number(r, v, "capabilities.gpu.vendor_id", 0, UINT32_MAX, 0);
