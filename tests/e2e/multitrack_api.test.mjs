@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
+import { MultitrackPublisher, encode, parseTrack }
+    from "../tools/multitrack.mjs";
 import { Publisher } from "./lib/ffmpeg.mjs";
 import { Program } from "./lib/process.mjs";
 import { Lectern } from "./lib/server.mjs";
@@ -173,6 +175,36 @@ test("the command line prints the address for OBS", async () => {
     const { ingest, multitrack } = JSON.parse(await show("--json"));
     assert.equal(multitrack, "REQUIRE");
     assert.equal(ingest.multitrack, `${server.url}/api/multitrack`);
+});
+
+test("the ladder that is asked for is the ladder that is played", async () => {
+    const said = await ask("obs-31-windows-nvidia", KEYS.strict, (asked) => {
+        Object.assign(asked.preferences.canvases[0], { width: 640,
+            height: 360, framerate: { numerator: 30, denominator: 1 } });
+    });
+    const rungs = said.encoder_configurations;
+    assert.deepEqual(rungs.map((r) => `${r.width}x${r.height}`),
+        ["640x360", "284x160"]);
+    const media = await encode({ sounds: 1, tracks: rungs.map((r) =>
+        parseTrack(`${r.width}x${r.height}@${r.settings.bitrate}`)) });
+    const to = new URL(said.ingest_endpoints[0].url_template);
+    const lecturer = await MultitrackPublisher.open(Number(to.port),
+        `${KEYS.strict}?clientConfigId=${said.meta.config_id}`, media,
+        { host: to.hostname });
+    await server.isLive("strict", 60000);
+    /* Longer than one track alone is let go on for. */
+    await until("it goes on", async () => {
+        const answer = await fetch(`${server.url}/api/channels/strict/health`,
+            { headers: { authorization: `Bearer ${KEYS.strict}` } });
+        return (await answer.json()).source?.uptime_s > 7;
+    }, 60000);
+    assert.equal(lecturer.closed, false);
+    const text = await (await fetch(server.playlist("strict"))).text();
+    assert.deepEqual(text.split("\n").filter((line) =>
+        line && !line.startsWith("#")).map((line) => line.split("/").at(-2)),
+        ["360p", "160p"]);
+    assert.deepEqual(await server.children(), []);
+    await lecturer.end();
 });
 
 test("one track to a channel that requires more: sent away", async () => {
