@@ -64,6 +64,12 @@ void boundary_break(struct boundary *b)
     b->broken = b->needs_key = true;
 }
 
+void boundary_renew(struct boundary *b)
+{
+    b->renewed = true;
+    boundary_force(b);
+}
+
 void boundary_force(struct boundary *b)
 {
     b->forced = b->mode == BOUNDARY_GRID;
@@ -92,13 +98,14 @@ static void put_mark(struct boundary *b, const struct boundary_frame *f,
 {
     step->marked = true;
     /* A break before anything was published breaks nothing. */
-    step->mark.discontinuity = (b->broken || step->switched) && b->marked;
+    step->mark.discontinuity =
+        (b->broken || b->renewed || step->switched) && b->marked;
     step->mark.msn = b->next_msn++;
     step->mark.pts = f->pts;
     b->mark_pts = f->pts;
     b->grid_pts = f->pts + b->conf.segment_us * VIDEO_TIMESCALE / 1000000;
     b->marked = true;
-    b->broken = b->needs_key = b->forced = false;
+    b->broken = b->renewed = b->needs_key = b->forced = false;
 }
 
 /* --- cadence -------------------------------------------------------------- */
@@ -267,6 +274,18 @@ static void measure(struct boundary *b, const struct boundary_frame *f,
     }
 }
 
+/* May this keyframe begin a segment? */
+static bool is_due(const struct boundary *b, const struct boundary_frame *f,
+                   int64_t span)
+{
+    int64_t target = (int64_t)b->target_duration_s * 1000000;
+
+    if (f->still) return span >= b->conf.segment_us - JITTER_US;
+    if (b->source.askable) return span >= b->conf.segment_us - EARLY_US;
+    /* Would the next keyframe come too late? Then here. */
+    return span + b->gop_us > target + TIGHT_US;
+}
+
 static void follow(struct boundary *b, const struct boundary_frame *f,
                    struct boundary_step *step)
 {
@@ -275,12 +294,11 @@ static void follow(struct boundary *b, const struct boundary_frame *f,
 
     if (f->key) {
         int64_t gop = to_us(f->pts - b->key_pts);
-        if (b->marked && !b->broken && gop > b->gop_us) b->gop_us = gop;
+        if (b->marked && !b->broken && !f->still && gop > b->gop_us)
+            b->gop_us = gop;
         b->key_pts = f->pts;
-        /* Would the next keyframe come too late? Then here. */
-        bool due = b->source.askable ? span >= b->conf.segment_us - EARLY_US
-                                     : span + b->gop_us > target + TIGHT_US;
-        if (!b->marked || b->broken || due) put_mark(b, f, step);
+        if (!b->marked || b->broken || b->renewed || is_due(b, f, span))
+            put_mark(b, f, step);
         return;
     }
     step->drop = !b->marked || b->broken;
@@ -313,15 +331,20 @@ struct boundary_step boundary_feed(struct boundary *b,
     return step;
 }
 
-bool boundary_stall(struct boundary *b, int64_t pts, struct mark *out)
+bool boundary_is_stalled(const struct boundary *b, int64_t pts)
 {
     int64_t most = (int64_t)b->target_duration_s * 1000000 + STALL_US;
-    struct boundary_frame here = {pts, pts, false};
+
+    return b->marked && !b->broken && to_us(pts - b->newest_pts) >= STALL_US &&
+           to_us(pts - b->mark_pts) >= most;
+}
+
+bool boundary_stall(struct boundary *b, int64_t pts, struct mark *out)
+{
+    struct boundary_frame here = {pts, pts, false, false};
     struct boundary_step step = {0};
 
-    if (!b->marked || b->broken || to_us(pts - b->newest_pts) < STALL_US ||
-        to_us(pts - b->mark_pts) < most)
-        return false;
+    if (!boundary_is_stalled(b, pts)) return false;
     put_mark(b, &here, &step);
     b->key_pts = pts; /* the stall says nothing of the keyframe interval */
     *out = step.mark;

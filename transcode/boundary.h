@@ -47,6 +47,7 @@ struct boundary_source {
 struct boundary_frame {
     int64_t dts, pts; /* VIDEO_TIMESCALE ticks */
     bool key;
+    bool still; /* a keyframe again: says nothing of the source's interval */
 };
 
 struct boundary {
@@ -59,6 +60,7 @@ struct boundary {
     uint32_t fps_num, fps_den; /* measured, snapped to a usual one */
     bool marked, forced;
     bool broken;    /* the next mark is a discontinuity */
+    bool renewed;   /* it is, though nothing is lost until then */
     bool needs_key; /* nothing before one can be decoded */
     uint64_t next_msn;
     int64_t mark_pts, grid_pts, key_pts;
@@ -89,6 +91,8 @@ void boundary_init(struct boundary *b, const struct boundary_conf *conf);
 void boundary_source(struct boundary *b, const struct boundary_source *s);
 /* What follows does not continue what came before. */
 void boundary_break(struct boundary *b);
+/* Decoders must reset soon, at a mark of its own: sound has another config. */
+void boundary_renew(struct boundary *b);
 /* A mark at the next frame if that is allowed (GRID), for rungs that can only
  * begin at one. */
 void boundary_force(struct boundary *b);
@@ -100,6 +104,7 @@ struct boundary_step boundary_feed(struct boundary *b,
 
 /* Sound goes on to pts. True: video stands still (a camera was covered, an app
  * went to the background) and the segment must end here, with *out. */
+bool boundary_is_stalled(const struct boundary *b, int64_t pts);
 bool boundary_stall(struct boundary *b, int64_t pts, struct mark *out);
 
 /* Frames in a part of about goal_us, and the exact PART-TARGET of them. */

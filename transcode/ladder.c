@@ -120,10 +120,12 @@ static void choose_video(struct ladder *l, const struct ladder_conf *conf,
     bool sized = side >= SMALLEST_SIDE;
     /* Not all players have what passes through: the size of the source is
      * there in H.264, too. */
-    bool full = !conf->encode_top && v->codec != CODEC_H264;
+    bool full = conf->no_top || (!conf->encode_top && v->codec != CODEC_H264);
     char name[TRACK_NAME_MAX];
 
-    if (conf->type == CHANNEL_BASIC || !conf->encode_top) {
+    if (conf->no_top) {
+        lines = top_lines(lines);
+    } else if (conf->type == CHANNEL_BASIC || !conf->encode_top) {
         snprintf(name, sizeof name, "%up", sized ? side : 0);
         add_source(
             l, LADDER_TOP,
@@ -132,12 +134,12 @@ static void choose_video(struct ladder *l, const struct ladder_conf *conf,
         lines = top_lines(lines);
         add_video(l, LADDER_TOP, lines, v);
     }
-    bool own = s->track_count && !conf->encode_top && v->codec == CODEC_H264;
+    bool passes = !conf->encode_top && !conf->no_top && v->codec == CODEC_H264;
+    bool own = s->track_count && passes;
     if (own) add_tracks(l, s);
     if (conf->type == CHANNEL_BASIC || !sized) return;
     /* Of larger sources the 1080p rung is the best for real time. */
-    if (conf->realtime && !conf->encode_top && v->codec == CODEC_H264 &&
-        lines * 9 < table[0].lines * 10)
+    if (conf->realtime && passes && lines * 9 < table[0].lines * 10)
         add_video(l, LADDER_REALTIME, top_lines(lines), v);
     for (int i = 0; i < TABLE_SIZE && !own; i++)
         if (table[i].lines * 10 <= lines * (full ? 10 : 9))

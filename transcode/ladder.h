@@ -75,6 +75,7 @@ struct ladder_source {
 struct ladder_conf {
     enum channel_type type;
     bool encode_top; /* the source's keyframes are of no use */
+    bool no_top;     /* only what is made of it, up to its size */
     bool opus;       /* WebRTC is served too */
     bool realtime;   /* and the source has B-frames */
     bool no_child;   /* nothing can be made */

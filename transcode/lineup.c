@@ -28,11 +28,17 @@ static void keep_known(struct lineup *l, struct ladder *next)
         ladder_remove(next, l->shed[i]);
 }
 
-static void name_top(struct lineup *l, struct ladder *next)
+/* What players were told once stays so. */
+static void keep_words(struct lineup *l, struct ladder *next)
 {
     for (int i = 0; i < next->count; i++) {
         struct track_info *t = &next->rungs[i].info;
+        if (t->id == LADDER_AUDIO && !next->rungs[i].info.passthrough) {
+            if (!l->channels) l->channels = t->channels;
+            t->channels = l->channels;
+        }
         if (t->id != LADDER_TOP && t->id != LADDER_REALTIME) continue;
+        if (!l->top_codec && t->id == LADDER_TOP) l->top_codec = t->codec;
         if (!l->top_name[0]) memcpy(l->top_name, t->name, sizeof l->top_name);
         memcpy(t->name, l->top_name, sizeof t->name);
     }
@@ -45,9 +51,24 @@ void lineup_choose(struct lineup *l, const struct ladder_conf *conf,
 
     ladder_choose(&next, conf, source);
     keep_known(l, &next);
-    name_top(l, &next);
+    keep_words(l, &next);
     l->chosen = true;
     l->ladder = next;
+}
+
+void lineup_keep_codec(const struct lineup *l, struct ladder_conf *conf,
+                       const struct track_info *video)
+{
+    uint32_t side = video->width < video->height ? video->width : video->height;
+
+    if (conf->type != CHANNEL_STANDARD || conf->no_child ||
+        l->top_codec == CODEC_NONE || l->top_codec == video->codec ||
+        side < LADDER_LINES_MIN)
+        return;
+    if (l->top_codec == CODEC_H264)
+        conf->encode_top = true;
+    else
+        conf->no_top = true;
 }
 
 const char *lineup_shed(struct lineup *l, uint8_t id)

@@ -55,7 +55,7 @@ void publish_choose(struct transcode *t)
                                .opus = t->conf.opus,
                                .no_child = !t->worker_path[0]};
 
-    if (t->video) {
+    if (t->video && !t->audio_alone) {
         s.has_video = true;
         s.video = *track_info(t->video);
         if (s.video.askable) settle_size(t, &s);
@@ -67,6 +67,7 @@ void publish_choose(struct transcode *t)
             s.video.fps_den = t->boundary.fps_den;
         }
         conf.encode_top = encodes_top(t);
+        lineup_keep_codec(&t->lineup, &conf, &s.video);
         further_offered(t, &s);
     }
     if (t->audio) {
@@ -158,11 +159,31 @@ void publish_frame(struct transcode *t, const struct frame *f, uint8_t id,
     frame_unref(&made);
 }
 
+bool publish_waits(const struct transcode *t, uint8_t id)
+{
+    return t->renews && id == LADDER_AUDIO;
+}
+
 void publish_waiting(struct transcode *t)
 {
-    t->audio_waits = false;
-    for (int i = 0; i < t->source.count; i++)
-        publish_audio(t, t->source.items[i].frame);
+    const struct ladder_rung *made =
+        ladder_find(&t->lineup.ladder, LADDER_AUDIO);
+    int64_t made_from = made && t->audio_from_pts > 0
+                            ? t->audio_from_pts *
+                                  (int64_t)made->info.timescale /
+                                  VIDEO_TIMESCALE
+                            : INT64_MIN;
+
+    t->audio_waits = t->renews = false;
+    for (int i = 0; i < t->source.count; i++) {
+        struct pending_item *item = &t->source.items[i];
+        if (item->track)
+            bus_track(t->bus, item->track);
+        else if (item->frame->track_id < TRACK_RENDITION_FIRST)
+            publish_audio(t, item->frame);
+        else if (item->frame->pts >= made_from)
+            publish_made(t, item->frame);
+    }
     pending_release(&t->source);
 }
 

@@ -2,16 +2,13 @@
 #include <string.h>
 
 #include "core/base/log.h"
-#include "core/media/aac.h"
-#include "core/media/h264.h"
-#include "core/media/h264_sps.h"
-#include "core/media/hevc.h"
 #include "transcode/transcode_priv.h"
 
 enum {
-    ALONE_US = 1500000, /* sound this long without video stays alone */
-    DISC_US = 2000000,  /* sound's break this soon after video's is the same */
-    WAITING_MAX = 250,  /* sound frames kept for a mark: about 5 s */
+    ALONE_US = 1500000,     /* sound this long without video stays alone */
+    ANNOUNCED_US = 5000000, /* and this long where a video was promised */
+    DISC_US = 2000000, /* sound's break this soon after video's is the same */
+    WAITING_MAX = 250, /* sound frames kept for a mark: about 5 s */
     ADVICE_MAX = 128,
 };
 
@@ -75,7 +72,8 @@ static void decided(struct transcode *t, const struct boundary_step *step)
             continue;
         }
         if (t->boundary.mode != BOUNDARY_FOLLOW) continue;
-        struct boundary_frame bf = {f->dts, f->pts, f->flags & FRAME_KEY};
+        struct boundary_frame bf = {f->dts, f->pts, f->flags & FRAME_KEY,
+                                    false};
         if (sound) {
             bf.pts = bf.dts =
                 transcode_video_ticks(f->pts, track_info(t->audio)->timescale);
@@ -138,20 +136,62 @@ static bool step_over(struct transcode *t, struct frame *f,
     return !measuring;
 }
 
-static void on_video(struct transcode *t, struct frame *f)
+static void take_video(struct transcode *t, struct track *track)
 {
-    struct boundary_frame bf = {f->dts, f->pts, f->flags & FRAME_KEY};
+    const struct track_info *info = track_info(track);
+    struct boundary_source s = {info->fps_num, info->fps_den,
+                                !source_may_pass(info), info->askable};
+
+    boundary_source(&t->boundary, &s);
+    still_forget(&t->still);
+    if (!t->planned) pending_release(&t->source);
+    t->top_due = true;
+    t->reorders = source_may_reorder(track);
+}
+
+/* The first keyframe beside a sound that was alone: f is to be used. */
+static bool join(struct transcode *t, const struct frame *f)
+{
+    if (!(f->flags & FRAME_KEY)) {
+        if (track_info(t->video)->askable) bus_ask_key(t->bus, f->track_id);
+        return false;
+    }
+    t->audio_alone = false;
+    take_video(t, t->video);
+    boundary_retry(&t->boundary);
+    publish_change(t);
+    if (t->planned) log_ladder(t);
+    return true;
+}
+
+/* Any frame of sound alone may begin a segment. */
+static void take_alone(struct transcode *t)
+{
+    const struct track_info *info = track_info(t->audio);
+    struct boundary_source s = {info->sample_rate, 1024, true, false};
+
+    if (info->codec == CODEC_OPUS) s.fps_den = 960;
+    boundary_source(&t->boundary, &s);
+}
+
+/* Sound goes on with another config. Its frames wait for a mark that says so,
+ * silence is in their place meanwhile; those of WebRTC need not. */
+static void renew_sound(struct transcode *t)
+{
+    if (!t->planned) return;
+    if (t->audio_alone) {
+        take_alone(t);
+        return;
+    }
+    boundary_renew(&t->boundary);
+    t->audio_waits = t->renews = true;
+}
+
+static void run_video(struct transcode *t, struct frame *f, bool still)
+{
+    struct boundary_frame bf = {f->dts, f->pts, f->flags & FRAME_KEY, still};
     struct boundary_step step;
 
-    if (f->flags & FRAME_DISCONTINUITY) {
-        boundary_break(&t->boundary);
-        tracks_break(&t->tracks);
-        if (!t->planned) pending_release(&t->source);
-    }
-    if (f->pts != f->dts && !t->reorders) {
-        t->reorders = true;
-        publish_change(t);
-    }
     bool now = step_over(t, f, &bf, &step);
     if (step.ask) bus_ask_key(t->bus, f->track_id);
     if (step.drop) return;
@@ -162,11 +202,59 @@ static void on_video(struct transcode *t, struct frame *f)
     further_passed(t, f->pts);
 }
 
+static void say_picture(const struct transcode *t, bool lost)
+{
+    log_warn("transcode", lost ? "picture_lost" : "picture_back",
+             log_s("channel", transcode_channel(t)),
+             log_s("effect", lost ? "the last keyframe stands in for it"
+                                  : "as it comes"));
+}
+
+static void on_video(struct transcode *t, struct frame *f)
+{
+    bool stood = t->still.on;
+
+    if (t->audio_alone && !join(t, f)) return;
+    if (f->flags & FRAME_DISCONTINUITY && !stood) {
+        boundary_break(&t->boundary);
+        tracks_break(&t->tracks);
+        still_break(&t->still);
+        if (!t->planned) pending_release(&t->source);
+    }
+    if (!still_video(&t->still, f)) {
+        if (track_info(t->video)->askable) bus_ask_key(t->bus, f->track_id);
+        return;
+    }
+    if (stood) say_picture(t, false);
+    if (f->pts != f->dts && !t->reorders) {
+        t->reorders = true;
+        publish_change(t);
+    }
+    run_video(t, f, false);
+}
+
+/* Sound goes on to pts without pictures. */
+static void show_stills(struct transcode *t, const struct frame *sound,
+                        int64_t pts)
+{
+    int64_t ticks = t->boundary.part_us * 9 / 100, at;
+    bool stood = t->still.on, urgent = boundary_is_stalled(&t->boundary, pts);
+
+    while (still_due(&t->still, pts, ticks, urgent, &at)) {
+        struct frame *f = still_frame(&t->still, at, ticks, sound->captured_at);
+        if (!f) return;
+        if (!stood) say_picture(t, true);
+        stood = true;
+        run_video(t, f, true);
+        frame_unref(&f);
+    }
+}
+
 static void on_sound_alone(struct transcode *t, struct frame *f)
 {
     int64_t pts =
         transcode_video_ticks(f->pts, track_info(t->audio)->timescale);
-    struct boundary_frame bf = {pts, pts, true};
+    struct boundary_frame bf = {pts, pts, true, false};
     struct boundary_step step;
 
     bool now = step_over(t, f, &bf, &step);
@@ -181,23 +269,24 @@ static bool stays_alone(struct transcode *t, const struct frame *f)
 {
     const struct track_info *info = track_info(t->audio);
     int64_t pts = transcode_video_ticks(f->pts, info->timescale);
-    struct boundary_source s = {info->sample_rate, 1024, true, false};
+    int64_t patience = t->video ? ANNOUNCED_US : ALONE_US;
 
     if (!t->audio_seen) t->audio_first = pts;
     t->audio_seen = true;
     if (pts < t->audio_first) t->audio_first = pts;
-    if ((pts - t->audio_first) * 1000000 / VIDEO_TIMESCALE < ALONE_US)
+    if ((pts - t->audio_first) * 1000000 / VIDEO_TIMESCALE < patience)
         return false;
     t->audio_alone = true;
-    if (info->codec == CODEC_OPUS) s.fps_den = 960;
-    boundary_source(&t->boundary, &s);
+    take_alone(t);
     pending_release(&t->source);
     return true;
 }
 
 static void on_audio(struct transcode *t, struct frame *f)
 {
-    if (!t->video && (t->audio_alone || stays_alone(t, f))) {
+    bool sees = t->video && (t->planned || t->boundary.anchored);
+
+    if (t->audio_alone || (!sees && stays_alone(t, f))) {
         on_sound_alone(t, f);
         return;
     }
@@ -211,9 +300,10 @@ static void on_audio(struct transcode *t, struct frame *f)
     if (f->flags & FRAME_DISCONTINUITY && t->video &&
         (pts - t->disc_pts) * 1000000 / VIDEO_TIMESCALE > DISC_US)
         t->audio_waits = true;
+    show_stills(t, f, pts);
     struct mark stalled;
     /* Sound of a new beginning waits for its picture. */
-    if (t->video && !t->audio_waits &&
+    if (t->video && !t->audio_waits && !t->still.on &&
         boundary_stall(&t->boundary, pts, &stalled))
         publish_mark(t, &stalled);
     if (t->audio_waits && t->source.count >= WAITING_MAX) publish_waiting(t);
@@ -221,77 +311,6 @@ static void on_audio(struct transcode *t, struct frame *f)
         pending_frame(&t->source, f);
     else
         publish_audio(t, f);
-}
-
-bool source_is_plain(const struct track *t)
-{
-    struct slice config = track_config(t);
-    struct aac_config c;
-
-    return track_info(t)->codec == CODEC_AAC &&
-           !aac_config_parse(&c, config.data, config.len) &&
-           c.object_type == AAC_LC && !c.sbr && !c.ps && c.channels <= 2;
-}
-
-static bool hevc_may_reorder(struct slice config)
-{
-    struct hevc_params p;
-    struct hevc_sps sps;
-
-    return !hevc_hvcc_parse(&p, config.data, config.len) &&
-           !hevc_sps_parse(&sps, p.sets[1][0].data, p.sets[1][0].len) &&
-           sps.reorder_frames > 0;
-}
-
-/* May its pictures come in another order than they are shown? */
-static bool may_reorder(const struct track *t)
-{
-    struct slice config = track_config(t);
-    struct h264_params p;
-    struct h264_sps sps;
-
-    if (track_info(t)->codec == CODEC_HEVC) return hevc_may_reorder(config);
-    return track_info(t)->codec == CODEC_H264 &&
-           !h264_avcc_parse(&p, config.data, config.len) && p.sps_count &&
-           !h264_sps_parse(&sps, p.sps[0].data, p.sps[0].len) &&
-           sps.reorder_frames > 0;
-}
-
-/* Only what is said beside the codec's own words changed: the cadence that was
- * measured, most likely. */
-static bool is_same(const struct track *a, const struct track *b)
-{
-    const struct track_info *was, *is = track_info(b);
-    struct slice old, new = track_config(b);
-
-    if (!a) return false;
-    was = track_info(a);
-    old = track_config(a);
-    return was->id == is->id && was->codec == is->codec &&
-           was->askable == is->askable && old.len && old.len == new.len &&
-           !memcmp(old.data, new.data, old.len);
-}
-
-bool source_may_pass(const struct track_info *info)
-{
-    uint32_t side = info->width < info->height ? info->width : info->height;
-
-    if (info->codec == CODEC_HEVC || info->codec == CODEC_AV1)
-        return side >= LADDER_LINES_MIN;
-    return info->codec == CODEC_H264;
-}
-
-static void take_video(struct transcode *t, struct track *track)
-{
-    const struct track_info *info = track_info(track);
-    struct boundary_source s = {info->fps_num, info->fps_den,
-                                !source_may_pass(info), info->askable};
-
-    boundary_source(&t->boundary, &s);
-    if (!t->planned) pending_release(&t->source);
-    t->audio_alone = false;
-    t->top_due = true;
-    t->reorders = may_reorder(track);
 }
 
 /* What is no rung is on the bus for whoever wants it: sounds for which there
@@ -326,7 +345,8 @@ void source_track(struct transcode *t, struct track *track)
         return;
     }
     languages_yield(t, track);
-    bool same = video && is_same(t->video, track);
+    bool same = video && source_is_same(t->video, track);
+    bool renewed = !video && t->audio && !source_is_same(t->audio, track);
     if (video && *slot && info->id < track_info(*slot)->id)
         further_track(t, *slot); /* the first picture came last */
     track_ref(track);
@@ -339,11 +359,12 @@ void source_track(struct transcode *t, struct track *track)
         return;
     }
     rungs_source(video ? t->rungs : t->sound, track);
-    if (video) {
-        take_video(t, track);
-    } else {
+    if (!video) {
         t->audio_plain = source_is_plain(track);
         t->audio_due = true;
+        if (renewed) renew_sound(t);
+    } else if (!t->audio_alone) {
+        take_video(t, track);
     }
     publish_change(t);
 }
@@ -368,9 +389,10 @@ void source_frame(struct transcode *t, struct frame *f)
 void source_break(struct transcode *t)
 {
     boundary_break(&t->boundary);
+    still_break(&t->still);
     tracks_break(&t->tracks);
     pending_release(&t->source);
-    t->audio_seen = false;
+    t->audio_seen = t->renews = false;
     t->audio_waits = t->planned && t->video;
 }
 

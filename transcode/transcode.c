@@ -53,20 +53,24 @@ static void on_made_track(struct track *track, void *arg)
     struct transcode *t = arg;
 
     if (track_info(track)->id == LADDER_REALTIME) t->realtime.idle = false;
-    if (t->planned)
-        bus_track(t->bus, track);
-    else
+    if (!t->planned)
         pending_track(&t->made, track);
+    else if (publish_waits(t, track_info(track)->id))
+        pending_track(&t->source, track);
+    else
+        bus_track(t->bus, track);
 }
 
 static void on_made_frame(struct frame *f, void *arg)
 {
     struct transcode *t = arg;
 
-    if (t->planned)
-        publish_made(t, f);
-    else
+    if (!t->planned)
         pending_frame(&t->made, f);
+    else if (publish_waits(t, f->track_id))
+        pending_frame(&t->source, f);
+    else
+        publish_made(t, f);
 }
 
 static void on_shed(uint8_t id, const char *reason, void *arg)
@@ -182,6 +186,7 @@ void transcode_free(struct transcode **t)
     rungs_free(&last->sound);
     languages_end(last);
     tracks_release(&last->tracks);
+    still_forget(&last->still);
     pending_release(&last->source);
     pending_release(&last->made);
     track_unref(&last->video);

@@ -9,6 +9,7 @@
 #include "transcode/lineup.h"
 #include "transcode/pending.h"
 #include "transcode/rungs.h"
+#include "transcode/still.h"
 #include "transcode/tracks.h"
 #include "transcode/transcode.h"
 
@@ -32,6 +33,7 @@ struct transcode {
     bool audio_alone;
     int64_t audio_first; /* pts of the first sound while there is no video */
     bool audio_seen;
+    struct still still; /* what is shown when there are no pictures */
 
     struct lineup lineup;
     bool top_due, audio_due; /* passthrough tracks to be told before use */
@@ -39,8 +41,10 @@ struct transcode {
     bool planned;
     struct plan plan; /* as last told */
     int64_t from_pts; /* nothing before it is published */
-    /* After a break sound waits for the mark that says so to players. */
+    /* After a break, or with another config, sound waits for the mark that
+     * says so to players. */
     bool audio_waits;
+    bool renews; /* another config: what is made of it waits, too */
     int64_t audio_from_pts;
     int64_t disc_pts;            /* of the last such mark */
     struct pending source, made; /* while measuring */
@@ -72,13 +76,21 @@ void source_track(struct transcode *t, struct track *track);
 void source_frame(struct transcode *t, struct frame *f);
 /* What follows does not continue what came before. */
 void source_break(struct transcode *t);
+/* A publisher is there again. */
+void source_back(struct transcode *t);
+
+/* --- source_config.c: what a track's config says ---------------------------
+ */
 /* Can its bytes be a rendition, with others beside it for players that do not
  * have its codec? */
 bool source_may_pass(const struct track_info *info);
 /* AAC-LC of one or two channels: any player has it. */
 bool source_is_plain(const struct track *t);
-/* A publisher is there again. */
-void source_back(struct transcode *t);
+/* May its pictures come in another order than they are shown? */
+bool source_may_reorder(const struct track *t);
+/* Only what is said beside the codec's own words changed: the cadence that was
+ * measured, most likely. a may be NULL. */
+bool source_is_same(const struct track *a, const struct track *b);
 
 /* --- languages.c: the source's sounds beside its first one ---------------- */
 /* Copies both. */
@@ -130,6 +142,8 @@ void publish_mark(struct transcode *t, const struct mark *m);
 void publish_video(struct transcode *t, const struct frame *f,
                    const struct boundary_step *step);
 void publish_audio(struct transcode *t, const struct frame *f);
+/* Does this rendition's sound wait for a mark? */
+bool publish_waits(const struct transcode *t, uint8_t id);
 /* Sound that waited for a mark. */
 void publish_waiting(struct transcode *t);
 /* Those of its further pictures: under a rendition's id, where that is in the

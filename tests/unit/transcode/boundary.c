@@ -64,7 +64,7 @@ static void play(struct rig *r, int from, int n, int gop, int64_t num,
 {
     for (int i = from; i < from + n; i++) {
         int64_t t = i * 90000 * den / num;
-        take(r, &(struct boundary_frame){t, t, i % gop == 0});
+        take(r, &(struct boundary_frame){t, t, i % gop == 0, false});
     }
 }
 
@@ -122,7 +122,7 @@ static void test_millisecond_times_widen_the_part_target(void **state)
     setup(&r, true, 0);
     for (int i = 0; i <= 96; i++) {
         int64_t t = i * 1000 / 24 * 90; /* RTMP: whole ms */
-        take(&r, &(struct boundary_frame){t, t, i % 48 == 0});
+        take(&r, &(struct boundary_frame){t, t, i % 48 == 0, false});
     }
     assert_int_equal(r.b.fps_num, 24);
     assert_int_equal(r.b.part_us, 209000);
@@ -197,7 +197,7 @@ static void test_scene_cuts_keep_segments_legal(void **state)
     for (int i = 0; i < 500; i++) {
         bool key = k < sizeof keys / sizeof *keys && keys[k] == i;
         if (key) k++;
-        take(&r, &(struct boundary_frame){i * 3000, i * 3000, key});
+        take(&r, &(struct boundary_frame){i * 3000, i * 3000, key, false});
     }
     assert_int_equal(r.b.mode, BOUNDARY_FOLLOW);
     assert_int_equal(r.switches, 0);
@@ -348,7 +348,7 @@ static void play_asked(struct rig *r, int n, int delay)
     for (int i = 0; i < n; i++) {
         bool key = i == 0 || i % 37 == 36 || (due && i == due);
         if (key) due = 0;
-        take(r, &(struct boundary_frame){t, t, key && (delay || !i)});
+        take(r, &(struct boundary_frame){t, t, key && (delay || !i), false});
         if (r->asked && delay && !due) due = i + delay;
         t += (30 + i * 7 % 41) * 90;
     }
@@ -362,7 +362,7 @@ static void test_a_source_is_asked_for_each_segment(void **state)
     for (int delay = 1; delay < 12; delay += 5) {
         setup(&r, true, 4000000); /* what another did last time: no matter */
         boundary_source(&r.b, &(struct boundary_source){0, 0, false, true});
-        take(&r, &(struct boundary_frame){-90000, -90000, false});
+        take(&r, &(struct boundary_frame){-90000, -90000, false, false});
         assert_true(r.asked);
         play_asked(&r, 1200, delay);
         assert_in_range(r.decided_at, 45000, 52000);
