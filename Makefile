@@ -49,7 +49,7 @@ WRAP   := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 # Tests of the child's parts, or that use codecs, link libav*.
 NEEDS_AV = $(if $(findstring transcode/worker,$@),$(WORKER) $(AV_LIBS))
 
-.PHONY: all run test unit units protocol protocols alloc-fail web-unit e2e \
+.PHONY: all run test unit units protocol protocols alloc-fail web-unit e2e matrix \
         sanitize bench soak fuzz fuzz-targets lint lint-quick format help deps clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -124,6 +124,8 @@ web-unit: ## unit tests of the pages' modules (node)
 	$(Q)sh tests/node.sh web-unit tests/unit/web/*.test.mjs
 e2e: all $(call bin,$(TOOLS)) ## real encoders and browsers against the real server
 	$(Q)sh tests/node.sh e2e tests/e2e/*.test.mjs
+matrix: all ## every encoder, every way, every trouble: docs/publishers.md, all of OBS too
+	$(Q)LECTERN_MATRIX=all sh tests/node.sh matrix tests/e2e/matrix.test.mjs
 E2E_SHORT := tests/e2e/short.test.mjs
 sanitize: ## unit, protocol and a short e2e under ASan + UBSan
 	$(Q)$(MAKE) --no-print-directory SAN=address O="-O1 -g" -j2 all units protocols

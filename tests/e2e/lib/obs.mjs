@@ -7,7 +7,13 @@ import { freePorts } from "./ports.mjs";
 import { Program } from "./process.mjs";
 import { until } from "./wait.mjs";
 
-const SIZE = { width: 640, height: 360 };
+/** What a case may want otherwise. */
+const USUAL = {
+    width: 640, height: 360, fps: 30, rate: 48000, channels: 2,
+    clip: true, silent: false, encoder: {}, wrap: [],
+};
+/** As its settings name them; any other is told as a whole number. */
+const COMMON_FPS = { 25: "25 PAL", 50: "50 PAL" };
 
 export const hasObs = existsSync("/usr/bin/obs") && existsSync("/usr/bin/Xvfb");
 
@@ -35,13 +41,17 @@ const GLOBAL = (port) => ini({
     },
 });
 
-const PROFILE = ini({
+const PROFILE = (how) => ini({
     General: { Name: "T" },
     Video: {
-        BaseCX: SIZE.width, BaseCY: SIZE.height, OutputCX: SIZE.width,
-        OutputCY: SIZE.height, FPSType: 0, FPSCommon: 30, ColorFormat: "NV12",
+        BaseCX: how.width, BaseCY: how.height, OutputCX: how.width,
+        OutputCY: how.height, FPSType: 0,
+        FPSCommon: COMMON_FPS[how.fps] ?? how.fps, ColorFormat: "NV12",
     },
-    Audio: { SampleRate: 48000, ChannelSetup: "Stereo" },
+    Audio: {
+        SampleRate: how.rate,
+        ChannelSetup: how.channels === 1 ? "Mono" : "Stereo",
+    },
     Output: {
         Mode: "Advanced", Reconnect: true, RetryDelay: 1, MaxRetries: 5,
     },
@@ -56,32 +66,35 @@ const ENCODER = {
     profile: "baseline", tune: "zerolatency", bf: 0,
 };
 
-/** A looping clip with sound, so that picture and sound move. */
-const scene = (clip) => {
+/** A looping clip with sound, so that picture and sound move; without one, a
+ * colour and a word, which costs a third. */
+const scene = (clip, how) => {
     const source = (id, versioned_id, name, settings, more = {}) =>
         ({ id, versioned_id, name, settings, ...more });
     const item = (id, name) => ({
         id, name, visible: true, pos: { x: 0, y: 0 },
         scale: { x: 1, y: 1 }, align: 5, bounds_type: 0, locked: false,
     });
+    const items = how.clip ? [item(1, "bg"), item(2, "clip"), item(3, "txt")]
+        : [item(1, "bg"), item(3, "txt")];
     return {
         name: "T", current_scene: "S", current_program_scene: "S",
         scene_order: [{ name: "S" }], transitions: [], groups: [],
         modules: {},
         sources: [
             source("color_source_v3", "color_source_v3", "bg",
-                { color: 4294901760, ...SIZE }),
-            source("ffmpeg_source", "ffmpeg_source", "clip", {
+                { color: 4294901760, width: how.width, height: how.height }),
+            ...how.clip ? [source("ffmpeg_source", "ffmpeg_source", "clip", {
                 is_local_file: true, local_file: clip, looping: true,
                 hw_decode: false,
-            }, { mixers: 255, volume: 1.0 }),
+            }, { mixers: 255, volume: how.silent ? 0.0 : 1.0 })] : [],
             source("text_ft2_source", "text_ft2_source_v2", "txt", {
                 text: "OBS",
                 font: { face: "DejaVu Sans", size: 72, style: "Book", flags: 0 },
             }),
             source("scene", "scene", "S", {
                 custom_size: false, id_counter: 3,
-                items: [item(1, "bg"), item(2, "clip"), item(3, "txt")],
+                items,
             }),
         ],
     };
@@ -92,9 +105,12 @@ export class Obs {
      * Starts to stream at once.
      * @param {{server: string, key: string}} to
      * @param {string} clip a short file with picture and sound
+     * @param {Partial<typeof USUAL>} [wishes] `encoder`: of x264; `wrap`: the
+     *     command that runs it
      */
-    static async start(to, clip) {
+    static async start(to, clip, wishes = {}) {
         const it = new Obs();
+        const how = { ...USUAL, ...wishes };
         it.dir = await mkdtemp(join(tmpdir(), "lectern-obs-"));
         const home = join(it.dir, "obs-studio");
         const profile = join(home, "basic/profiles/T");
@@ -105,14 +121,16 @@ export class Obs {
         const json = (path, what) => writeFile(path, JSON.stringify(what));
         const [port] = await freePorts(1);
         await writeFile(join(home, "global.ini"), GLOBAL(port));
-        await writeFile(join(profile, "basic.ini"), PROFILE);
-        await json(join(profile, "streamEncoder.json"), ENCODER);
+        await writeFile(join(profile, "basic.ini"), PROFILE(how));
+        await json(join(profile, "streamEncoder.json"),
+            { ...ENCODER, ...how.encoder });
         await json(join(profile, "service.json"), {
             type: "rtmp_custom", settings: { ...to, use_auth: false },
         });
-        await json(join(scenes, "T.json"), scene(clip));
+        await json(join(scenes, "T.json"), scene(clip, how));
         const display = await it.#display();
-        it.program = new Program("obs", [
+        const [command, ...words] = [...how.wrap, "obs"];
+        it.program = new Program(command, [...words,
             "--startstreaming", "--multi", "--disable-missing-files-check",
             "--disable-updater", "--minimize-to-tray", "--profile", "T",
             "--collection", "T", "--verbose",

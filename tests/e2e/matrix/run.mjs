@@ -20,10 +20,10 @@ const trusting = (folder) => ["unshare", "-m", "sh", "-c",
 
 /**
  * @param {import("./cases.mjs").Case} c
- * @param {{server: import("../lib/server.mjs").Lectern, ports: object,
+ * @param {{ports: Record<string, number>,
  *          fixtures: import("./fixtures.mjs").Fixtures}} world
  */
-export async function start(c, world) {
+async function start(c, world) {
     const door = {
         way: c.way, host: c.way === "rtmps" ? "localhost" : "127.0.0.1",
         port: world.ports[isSrt(c.way) ? "srt" : c.way],
@@ -33,7 +33,7 @@ export async function start(c, world) {
         ? trusting((await world.fixtures.certificates()).trusted) : [];
     if (c.encoder === "obs")
         return Obs.start(obsDoor(door), await world.fixtures.file(c.lecture),
-            { ...obsSettings(c.lecture), ...c.obs, wrap });
+            { ...obsSettings(c.lecture), wrap });
     const words = c.encoder === "gstreamer"
         ? gstreamer(door, c.lecture, { kbps: 300, sink: c.sink })
         : (c.encodes ? ffmpegEncodes : ffmpegCopies)(door,
@@ -47,109 +47,110 @@ export async function start(c, world) {
 /* --- who is refused ------------------------------------------------------- */
 
 /**
- * Waits until the encoder has given up or has said so.
- * @returns {Promise<{refused: boolean, log: string[], told: string[]}>}
+ * Waits until the encoder and the server have said why, and nothing was
+ * published.
  */
-export async function refusal(c, world) {
-    const before = world.server.log.length;
+export async function refusal(c, { server, ...world }) {
+    const before = server.log.length;
     const encoder = await start(c, world);
     const program = encoder.program ?? encoder;
-    const log = () => world.server.log.slice(before);
+    const said = (text) => until(`${c.encoder} says ${text}`, () =>
+        program.lines.some((line) => line.includes(text)) ||
+        (program.ended && assert.fail(program.lines.join("\n"))), BOUND);
+    const log = () => server.log.slice(before);
     try {
-        if (c.expect.log)
-            await until(`the server's log: ${c.expect.log}`, () =>
-                log().some((line) => line.includes(c.expect.log)), BOUND);
-        await until(`${c.encoder} says ${c.expect.told}`, () =>
-            program.lines.some((line) => line.includes(c.expect.told)) ||
-            (program.ended && assert.fail(program.lines.join("\n"))), BOUND);
-        if (c.encoder === "ffmpeg") await program.gone;
+        await said(c.expect.told);
+        if (c.expect.again) await said("Reconnecting in");
+        await until(`the server's log says ${c.expect.log}`, () =>
+            log().some((line) => line.includes(c.expect.log)), BOUND);
+        if (!encoder.program) await program.gone;
     } finally {
         await encoder.stop();
     }
-    assert.equal((await world.server.channel(c.channel)).state, "offline");
+    assert.equal((await server.channel(c.channel)).state, "offline");
     assert.ok(!log().some((line) => /event=publish /.test(line)),
         log().join("\n"));
 }
 
 /* --- who plays ------------------------------------------------------------ */
 
-/** The multivariant playlist's word, in ours; `asSent` is the log's. */
+/** The multivariant playlist in a case's words; `asSent`: names of renditions
+ * that pass through. */
 function renditions(text, asSent) {
     const lines = text.split("\n");
-    const seen = lines.flatMap((line, i) => {
+    const value = (line, name) =>
+        line.match(new RegExp(`[:,]${name}="?([^",]*)`))?.[1] ?? null;
+    return lines.flatMap((line, i) => {
         if (!line.startsWith("#EXT-X-STREAM-INF:")) return [];
         const name = lines[i + 1].split("/").at(-2);
-        const [, size] = line.match(/RESOLUTION=(\d+x\d+)/) ?? [];
-        const [, fps] = line.match(/FRAME-RATE=([\d.]+)/) ?? [];
-        const [, codecs] = line.match(/CODECS="([^"]*)"/);
-        return [{ name, size, fps: fps && Number(fps), codecs,
-            asSent: asSent.has(name) }];
+        const fps = value(line, "FRAME-RATE");
+        const codecs = line.match(/CODECS="([^"]*)"/)[1]
+            .replace(/avc1\.[0-9a-f]{6}/, "avc1");
+        return [{ name, size: value(line, "RESOLUTION"),
+            fps: fps && Number(fps), codecs, asSent: asSent.has(name) }];
     });
-    return seen;
 }
 
-const ladderOf = (log, channel) => {
-    const line = log.findLast((text) => text.includes("event=ladder") &&
-        text.includes(`channel=${channel} `));
+/** The log's word on which renditions are the source's own bytes. */
+function passedThrough(log, channel) {
+    const line = log.filter((text) => text.includes("event=ladder") &&
+        text.includes(`channel=${channel} `)).at(-1);
     return new Set(line.match(/renditions="?([^" ]*)/)[1].split(",")
         .filter((name) => name.endsWith("*"))
         .map((name) => name.slice(0, -1)));
-};
-
-async function check(server, channel) {
-    const program = new Program(`${BUILD}/lectern`, ["check",
-        server.playlist(channel), "--seconds", `${LOOKED_AT_S}`]);
-    const { code } = await program.gone;
-    const said = program.lines.join("\n");
-    assert.equal(code, 0, said);
-    assert.match(said, /: 0 rules broken/);
 }
+
+/** Runs a program to its end: what it said; throws if it was not content. */
+const ask = (command, ...words) => new Promise((resolve, reject) =>
+    execFile(command, words, { timeout: BOUND }, (error, out, more) =>
+        error ? reject(new Error(`${error.message}\n${out}${more}`))
+            : resolve(out + more)));
+
+async function check(url) {
+    assert.match(await ask(`${BUILD}/lectern`, "check", url, "--seconds",
+        `${LOOKED_AT_S}`), /: 0 rules broken/);
+}
+
+const text = async (url) => (await fetch(url)).text();
 
 /** FFmpeg gives up on a playlist that has only parts so far. */
 async function hasSegments(top) {
-    const media = (await (await fetch(top)).text())
-        .match(/[^"\n]+\/index\.m3u8/g);
+    const media = (await text(top)).match(/[^"\n]+\/index\.m3u8/g);
     for (const path of media)
-        await until(`a segment in ${path}`, async () => {
-            const answer = await fetch(new URL(path, top));
-            return (await answer.text()).includes("#EXTINF");
-        }, BOUND);
+        await until(`a segment in ${path}`, async () =>
+            (await text(new URL(path, top))).includes("#EXTINF"), BOUND);
 }
 
-/** Every rendition, decoded for a while without an error. */
-const decode = (url) => new Promise((resolve, reject) => {
-    execFile("ffmpeg", ["-hide_banner", "-nostdin", "-xerror", "-i", url,
-        "-map", "0", "-t", `${LOOKED_AT_S}`, "-f", "null", "-"],
-    { timeout: BOUND }, (error, _, said) =>
-        error ? reject(new Error(`ffmpeg: ${error.message}\n${said}`))
-            : resolve(said));
-});
+/** Every rendition, decoded for a while without an error: what it says of the
+ * sound. */
+async function decode(url) {
+    const said = await ask("ffmpeg", "-hide_banner", "-nostdin", "-xerror",
+        "-i", url, "-map", "0", "-t", `${LOOKED_AT_S}`, "-f", "null", "-");
+    const [, rate, layout] =
+        said.match(/Audio: aac.*?, (\d+) Hz, (\w+)/) ?? [];
+    return rate && { rate: Number(rate), channels: layout === "mono" ? 1 : 2 };
+}
 
-/** @returns {Promise<object>} in the words of a case's `expect` */
-export async function play(c, world) {
-    const { server } = world;
+/** @returns {Promise<object>} what came of it, to compare with `expect` */
+export async function play(c, { server, ...world }) {
+    const url = server.playlist(c.channel);
     const encoder = await start(c, world);
     const program = encoder.program ?? encoder;
+    const warned = (warning) => until(`a warning of ${warning}`, () =>
+        server.log.some((line) => line.includes("event=source_warning") &&
+            line.includes(`channel=${c.channel} `) &&
+            line.includes(`warning=${warning} `)), BOUND);
     try {
         await Promise.race([server.isLive(c.channel, BOUND),
-            program.gone.then(() => {
-                throw new Error(program.lines.slice(-30).join("\n"));
-            })]);
-        await hasSegments(server.playlist(c.channel));
-        const [said] = await Promise.all([
-            decode(server.playlist(c.channel)), check(server, c.channel),
-            ...(c.expect.warns ?? []).map((warning) =>
-                until(`a warning of ${warning}`, () => server.log.some((line) =>
-                    line.includes(`channel=${c.channel} `) &&
-                    line.includes(`warning=${warning} `)), BOUND)),
-        ]);
-        const asSent = ladderOf(server.log, c.channel);
-        const top = await (await fetch(server.playlist(c.channel))).text();
-        const [, rate, sound] =
-            said.match(/Audio: aac.*?, (\d+) Hz, (\w+)/) ?? [];
-        return { renditions: renditions(top, asSent), asSent, top,
-            sound: rate && { rate: Number(rate), channels:
-                sound === "mono" ? 1 : 2, asSent: asSent.has("audio") } };
+            program.gone.then(() =>
+                assert.fail(program.lines.slice(-30).join("\n")))]);
+        await hasSegments(url);
+        const [sound] = await Promise.all([decode(url), check(url),
+            ...c.expect.warns.map(warned)]);
+        const asSent = passedThrough(server.log, c.channel);
+        return { renditions: renditions(await text(url), asSent),
+            sound: sound ? { ...sound, asSent: asSent.has("audio") } : null,
+            warns: c.expect.warns };
     } finally {
         await encoder.stop();
     }

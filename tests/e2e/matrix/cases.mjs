@@ -1,0 +1,214 @@
+/* tests/e2e/matrix/cases.mjs — which encoder, which way, in which trouble, and
+ * what comes of it. docs/publishers.md has its table from here. */
+
+/** @typedef {import("./fixtures.mjs").Lecture} Lecture */
+
+/**
+ * @typedef {object} Case
+ * @property {string} name also its channel's, its stream key's
+ * @property {"ffmpeg" | "gstreamer" | "obs"} encoder
+ * @property {"rtmp" | "rtmps" | "srt" | "srts"} way
+ * @property {string} trouble
+ * @property {Lecture} lecture
+ * @property {string} key what the encoder presents
+ * @property {string} [passphrase] likewise
+ * @property {string} [secret] the channel's passphrase
+ * @property {boolean} [selfSigned] to the server with such a certificate
+ * @property {boolean} [trusts] the authority of fixtures.mjs
+ * @property {boolean} [encodes] FFmpeg encodes, as documented; else it copies
+ * @property {string[]} [sink] more for GStreamer's sink
+ * @property {Expected} expect
+ * @property {string} [note] why, for the document
+ * @property {string} [impossible] this encoder cannot: why; nothing is run
+ * @property {string} [fails] what the server gets wrong today
+ */
+
+/**
+ * Either refused: the encoder's `told`, the server's `log`, `again` if the
+ * encoder keeps trying. Or played: renditions, sound, warnings.
+ * @typedef {{told: string, log?: string, again?: boolean} |
+ *           {renditions: object[], sound: object | null, warns: string[]}}
+ *     Expected
+ */
+
+export const ENCODERS = { ffmpeg: "FFmpeg", gstreamer: "GStreamer", obs: "OBS" };
+export const WAYS = {
+    rtmp: "RTMP", rtmps: "RTMPS", srt: "SRT", srts: "encrypted SRT",
+};
+const PASSPHRASE = "correct-horse-battery";
+const isSrt = (way) => way.startsWith("srt");
+
+/** @type {Lecture} */
+const GOOD = {
+    width: 320, height: 180, fps: 30, keyframes: 2, bFrames: 0, rate: 48000,
+    channels: 2, video: true, audio: true,
+};
+
+/* --- what plays ----------------------------------------------------------- */
+
+/**
+ * What a channel of type STANDARD makes of a lecture.
+ * @param {Lecture} l
+ * @param {{warns?: string[], made?: boolean}} [how] made: the top rendition is
+ *     encoded here
+ */
+function plays(l, { warns = [], made = false } = {}) {
+    const codecs = l.audio ? "avc1,mp4a.40.2" : "avc1";
+    const wide = l.width > l.height;
+    const slow = l.fps > 35 ? l.fps / 2 : l.fps;
+    return {
+        renditions: l.video ? [
+            { name: "180p", size: `${l.width}x${l.height}`, fps: l.fps, codecs,
+                asSent: !made },
+            { name: "160p", size: wide ? "284x160" : "160x284", fps: slow,
+                codecs, asSent: false },
+        ] : [{ name: "audio", size: null, fps: null, codecs: "mp4a.40.2",
+            asSent: true }],
+        sound: l.audio
+            ? { rate: l.rate, channels: l.channels, asSent: true } : null,
+        warns,
+    };
+}
+
+const lecture = (more, how) => () => {
+    const l = { ...GOOD, ...more };
+    return { lecture: l, expect: plays(l, how) };
+};
+
+/* --- who is refused ------------------------------------------------------- */
+
+/** What each encoder says, by way and reason. */
+const TOLD = {
+    key: {
+        ffmpeg: { rtmp: "Server error: wrong stream key",
+            srt: "Application-defined rejection reason" },
+        gstreamer: { rtmp: '"description": "wrong stream key"',
+            srt: "Connection does not exist" },
+        obs: { rtmp: "NetStream.Publish.BadName (wrong stream key)",
+            srt: "Connection rejected, Application-defined rejection reason" },
+    },
+    wrong: {
+        ffmpeg: "Incorrect passphrase",
+        gstreamer: "Connection does not exist",
+        obs: "Connection rejected, wrong password or invalid URL",
+    },
+    unexpected: {
+        ffmpeg: "Password required or unexpected",
+        gstreamer: "Connection does not exist",
+        obs: "Connection rejected, wrong password or invalid URL",
+    },
+};
+
+function wrongKey(encoder, way) {
+    const kind = isSrt(way) ? "srt" : "rtmp";
+    return {
+        key: "nobodys-key",
+        expect: { told: TOLD.key[encoder][kind], log: "wrong stream key",
+            again: encoder === "obs" && isSrt(way) },
+    };
+}
+
+function wrongPassphrase(encoder, way) {
+    if (!isSrt(way))
+        return { secret: PASSPHRASE, expect: plays(GOOD),
+            note: "RTMP has no passphrase: the stream key alone opens the " +
+                "channel" };
+    if (way === "srt")
+        return { passphrase: PASSPHRASE, expect: {
+            told: TOLD.unexpected[encoder],
+            log: "a passphrase where none belongs" } };
+    return { passphrase: "wrong-horse-battery", expect: {
+        told: TOLD.wrong[encoder], log: "wrong passphrase, or none" } };
+}
+
+function noPassphrase(encoder, way) {
+    if (way !== "srts") return null;
+    return { passphrase: undefined, expect: {
+        told: TOLD.unexpected[encoder], log: "wrong passphrase, or none" } };
+}
+
+/** The certificate that the server made for itself. */
+function selfSigned(encoder, way) {
+    if (way !== "rtmps") return null;
+    const told = { gstreamer: "Unacceptable TLS certificate",
+        obs: "Cert verify failed" }[encoder];
+    const log = { gstreamer: "event=closed", obs: "unknown ca" }[encoder];
+    return {
+        selfSigned: true, trusts: false,
+        expect: told ? { told, log } : plays(GOOD),
+        note: told ? undefined : "FFmpeg does not look at certificates",
+    };
+}
+
+function selfSignedWelcome(encoder, way) {
+    if (way !== "rtmps" || encoder !== "gstreamer") return null;
+    return { selfSigned: true, trusts: false, expect: plays(GOOD),
+        sink: ["tls-validation-flags=0"] };
+}
+
+/* --- what OBS does not do ------------------------------------------------- */
+
+const except = (encoder, instead, otherwise) => (who, way) =>
+    who === encoder ? instead(who, way) : otherwise(who, way);
+const impossible = (why) => () => ({ impossible: why, expect: {} });
+
+/* --- the table ------------------------------------------------------------ */
+
+/** In the order of the document: title, and what is different. */
+export const TROUBLES = {
+    good: ["nothing: 30 fps, keyframes every 2 s, 48 kHz stereo", (encoder) =>
+        ({ encodes: encoder === "ffmpeg" })],
+    fps25: ["25 fps", lecture({ fps: 25 })],
+    fps50: ["50 fps", lecture({ fps: 50 })],
+    fps60: ["60 fps", lecture({ fps: 60 })],
+    uneven: ["a variable frame rate", except("obs",
+        impossible("OBS sends a constant rate"),
+        lecture({ uneven: true }))],
+    portrait: ["portrait", lecture({ width: 180, height: 320 })],
+    bframes: ["B-frames", lecture({ bFrames: 2 }, { warns: ["b_frames"] })],
+    keyframes: ["keyframes every 8 s", lecture({ keyframes: 8 },
+        { warns: ["keyframes"], made: true })],
+    mono: ["44.1 kHz, mono", lecture({ rate: 44100, channels: 1 })],
+    silent: ["no sound", except("obs",
+        () => ({ lecture: { ...GOOD, audio: false }, expect: plays(GOOD),
+            note: "OBS always sends sound: it is silence" }),
+        lecture({ audio: false }))],
+    blind: ["no picture", except("obs",
+        impossible("OBS always sends a picture"),
+        lecture({ video: false }))],
+    key: ["a wrong stream key", wrongKey],
+    passphrase: ["a wrong passphrase, or one where none belongs",
+        wrongPassphrase],
+    nopassphrase: ["no passphrase where one is needed", noPassphrase],
+    selfsigned: ["a self-signed certificate", selfSigned],
+    unchecked: ["the same, `tls-validation-flags=0`", selfSignedWelcome],
+};
+
+/** @returns {Case} */
+function make(encoder, way, trouble) {
+    const how = TROUBLES[trouble][1](encoder, way);
+    if (!how) return [];
+    const name = `${encoder}-${way}-${trouble}`;
+    const secret = way === "srts" ? PASSPHRASE : undefined;
+    return [{
+        name, encoder, way, trouble, channel: name, key: `key-${name}`,
+        lecture: GOOD, secret, passphrase: secret, expect: plays(GOOD),
+        trusts: way === "rtmps" && encoder !== "ffmpeg", ...how,
+    }];
+}
+
+/** @type {Case[]} */
+export const cases = Object.keys(TROUBLES).flatMap((trouble) =>
+    Object.keys(ENCODERS).flatMap((encoder) =>
+        Object.keys(WAYS).flatMap((way) => make(encoder, way, trouble))));
+
+/** OBS costs a third of a core each: these stand for the others where time is
+ * short; `make matrix` runs all. */
+const REPRESENTATIVE = new Set([
+    "obs-rtmp-good", "obs-rtmps-good", "obs-srts-good", "obs-rtmp-key",
+    "obs-srt-bframes", "obs-rtmp-keyframes", "obs-rtmps-mono",
+    "obs-srts-portrait", "obs-srt-fps60", "obs-rtmp-silent",
+]);
+export const isRepresentative = (c) =>
+    c.encoder !== "obs" || REPRESENTATIVE.has(c.name);
+export const isRefused = (c) => Boolean(c.expect.told);
