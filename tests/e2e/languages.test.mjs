@@ -6,13 +6,15 @@ import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
+import { MultitrackPublisher, encode, parseTrack }
+    from "../tools/multitrack.mjs";
 import { axe } from "./lib/axe.mjs";
 import { Viewer, launch } from "./lib/browser.mjs";
 import { hearing, pitch } from "./lib/hearing.mjs";
 import { publishSounds } from "./lib/languages.mjs";
 import { plainPage } from "./lib/plain.mjs";
 import { Program } from "./lib/process.mjs";
-import { Lectern } from "./lib/server.mjs";
+import { KEY, Lectern } from "./lib/server.mjs";
 import { until } from "./lib/wait.mjs";
 
 const run = promisify(execFile);
@@ -162,12 +164,87 @@ test("plain hls.js plays the first, and the others when told", async () => {
     await learner.close();
 });
 
-test("a lecture in one language has no menu", async () => {
-    await lecturer.stop();
+/** Another lecture, on a server of its own. */
+async function begin(publish) {
+    await lecturer?.stop();
     await server.stop();
     server = await Lectern.start({ srt: true });
-    lecturer = publishSounds(server.srt(), [{ tone: 1000, language: "eng" }]);
+    lecturer = await publish();
     await server.isLive();
+}
+const uris = async () => (await group(2)).map((line) =>
+    new URL(line.match(/URI="([^"]*)"/)[1], server.playlist()).href);
+
+test("enhanced RTMP's tracks have their languages, too", async () => {
+    const media = await encode({ sounds: 2,
+        tracks: ["320x180@300"].map(parseTrack) });
+    let publisher;
+    await begin(async () => {
+        publisher = await MultitrackPublisher.open(server.rtmpPort, KEY, media,
+            { languages: ["eng", "ger"] });
+        return { stop: () => publisher.end() };
+    });
+    const lines = await group(2);
+    assert.match(lines[0], /NAME="English".*LANGUAGE="en"/);
+    assert.match(lines[1], /NAME="Deutsch".*LANGUAGE="de"/);
+    const heard = await Promise.all((await uris()).map(pitch));
+    assert.ok(near(440)(heard[0]) && near(880)(heard[1]), `${heard}`);
+});
+
+test("a language that ends is silent, and nobody waits for it", async () => {
+    await begin(() => publishSounds(server.srt(), [
+        { tone: 1000, language: "eng" },
+        { tone: 400, language: "deu", seconds: 12 }]));
+    const learner = await Viewer.open(browser, server.watch());
+    await learner.becomes("live");
+    await menu(learner.page).selectOption("Deutsch");
+    await hears(learner.page, 400);
+    await until("silence", async () => await hearing(learner.page) === 0);
+    await learner.sees(90);
+    assert.equal((await learner.player).state, "live");
+    await menu(learner.page).selectOption("English");
+    await hears(learner.page, 1000);
+    const [, german] = await uris();
+    await until("its playlist is silent", async () =>
+        await pitch(german) === 0);
+    assert.deepEqual(learner.errors, []);
+    await learner.close();
+});
+
+test("a child that dies costs one language a moment", async () => {
+    await begin(() => publishSounds(server.srt(), [
+        { tone: 1000, language: "eng" },
+        { tone: 400, language: "deu", codec: "libopus" }]));
+    const children = () => server.log.filter((line) =>
+        /event=child_up .*makes=sound/.test(line)).length;
+    const [, german] = await uris();
+    assert.ok(near(400)(await pitch(german)));
+    const ups = children();
+    const made = server.log.filter((line) => /makes=sound/.test(line)).at(-1);
+    process.kill(Number(made.match(/pid=(\d+)/)[1]), "SIGKILL");
+    await until("a new one", () => children() > ups);
+    await until("German again", async () => near(400)(await pitch(german)));
+    const { stdout } = await run(`${BUILD}/lectern`,
+        ["check", server.playlist(), "--seconds", "6"]).catch((e) => e);
+    assert.match(stdout, /: 0 rules broken/);
+});
+
+test("a publisher that comes back may bring another language", async () => {
+    await begin(() => publishSounds(server.srt(),
+        [{ tone: 1000, language: "eng" }]));
+    const { generation } = await server.channel();
+    await lecturer.stop();
+    lecturer = publishSounds(server.srt(), [
+        { tone: 1000, language: "eng" }, { tone: 400, language: "deu" }]);
+    const [, german] = await uris();
+    /* ffmpeg wants a whole segment. */
+    await until("German", () => pitch(german).then(near(400), () => false));
+    assert.equal((await server.channel()).generation, generation);
+});
+
+test("a lecture in one language has no menu", async () => {
+    await begin(() => publishSounds(server.srt(),
+        [{ tone: 1000, language: "eng" }]));
     const learner = await Viewer.open(browser, server.watch());
     await learner.becomes("live");
     await learner.sees(30);

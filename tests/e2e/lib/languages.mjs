@@ -5,14 +5,16 @@ import { Program } from "./process.mjs";
 /**
  * @param {string} url srt:
  * @param {{tone: number, language?: string, codec?: string,
- *          channels?: number}[]} sounds
+ *          channels?: number, seconds?: number}[]} sounds seconds: then it
+ *     ends, and the others go on
  */
 export function publishSounds(url, sounds) {
     return new Program("ffmpeg", [
         "-hide_banner", "-nostdin", "-loglevel", "info", "-stats",
         "-re", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=30",
-        ...sounds.flatMap(({ tone }) => ["-re", "-f", "lavfi", "-i",
-            `sine=frequency=${tone}:sample_rate=48000:samples_per_frame=1024`]),
+        ...sounds.flatMap(({ tone, seconds = 0 }) => ["-re", "-f", "lavfi", "-i",
+            `sine=frequency=${tone}:sample_rate=48000:samples_per_frame=1024` +
+            `:duration=${seconds}`]),
         "-map", "0:v", ...sounds.flatMap((_, i) => ["-map", `${i + 1}:a`]),
         "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
         "-g", "60", "-sc_threshold", "0", "-b:v", "500k", "-pix_fmt", "yuv420p",
