@@ -364,6 +364,16 @@ void sender_begin(struct sender *s, int index, uint64_t unit, int64_t now_at)
         pacer_set_rate(&s->pacer, SENDER_CACHE_BPS, false, now_at);
 }
 
+void sender_pause(struct sender *s)
+{
+    s->current = s->target = s->stopgap = -1;
+    s->packet = 0;
+    s->target_unit = s->cached_until = 0;
+    s->catch_up_by = 0;
+    s->probe_left = 0;
+    s->fresh_from = s->video.packets;
+}
+
 void sender_aim(struct sender *s, int index, bool hurry)
 {
     if (index == s->current) index = -1;

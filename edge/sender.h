@@ -8,6 +8,7 @@
  *   AWAITING ── keyframe of target or stopgap, or sender_begin() ──► SENDING
  *   SENDING  ── target's keyframe, once what is shown has come to its pts ──►
  *               SENDING the target
+ *   SENDING  ── sender_pause() ──► AWAITING
  *   SENDING  ── more than PACER_LATE_US behind: to a newer keyframe, else ──►
  *               AWAITING
  *
@@ -136,6 +137,9 @@ void sender_accept(struct sender *s, int index);
 /* Is a GOP in the rendition's history with which a viewer could begin? Its
  * keyframe's number or 0. any_age: the next keyframe cannot be asked for. */
 uint64_t sender_cached(const struct feed_rendition *r, bool any_age);
+
+/* AWAITING, with no aim: what was in line is dropped. */
+void sender_pause(struct sender *s);
 
 /* A frame came in. */
 void sender_unit(struct sender *s, int index, struct unit *u, int64_t now_at);

@@ -20,6 +20,10 @@ void viewer_tick(struct viewer *v, const struct selector_rung *rungs, int count,
                  int64_t now_at)
 {
     if (!v->connected) return;
+    bool is_heard = now_at - rtc_peer_heard_at(v->peer) < VIEWER_AWAY_US;
+    if (!is_heard && !v->away) viewer_pause(v);
+    if (is_heard && v->away) viewer_resume(v, now_at);
+    if (v->away) return;
     bwe_tick(v->bwe, now_at);
     if (v->has_video) {
         viewer_steer(v, rungs, count, now_at);
@@ -100,6 +104,7 @@ static void on_rtcp(uint8_t *data, size_t len, int64_t at, void *arg)
     struct viewer *v = arg;
     size_t offset = 0;
 
+    if (v->away) viewer_resume(v, at);
     while (!rtcp_next(data, len, &offset, v->room->rtcp))
         on_packet(v, v->room->rtcp, at);
     rtc_host_flush(v->room->host);

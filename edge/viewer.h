@@ -2,7 +2,10 @@
  * of its rendition. On its loop.
  *
  *   NEW ──connected──► JOINING ──first picture──► WATCHING
- *    └──────── closed, deleted, stream over ─────────┴──► ended
+ *    │                            │  ▲                │
+ *    │        nothing heard of it ▼  │ heard of it    │
+ *    │                            AWAY ◄──────────────┤
+ *    └──────── closed, deleted, stream over ──────────┴──► ended
  *
  * Memory: about 20 KB, beside the peer's and the estimator's. */
 #ifndef EDGE_VIEWER_H
@@ -22,6 +25,11 @@ struct viewer;
 enum {
     VIEWER_TICK_US = 100000,
     VIEWER_REPORT_US = 1000000,
+    /* Who vanished without a word is sent nothing after so long, until it is
+     * heard again; its consent ends later (core/rtc/ice.h). Browsers say
+     * something each 3 s; a receiver that only reports, each 7.5 s at most
+     * (RFC 3550 §6.3.1: 5 s, times 0.5 to 1.5). */
+    VIEWER_AWAY_US = 10000000,
     VIEWER_REPLAY_US = 500000, /* a lost picture whose encoder cannot be
                                   asked is mended from the cache */
 };
@@ -34,7 +42,7 @@ struct viewer_room {
     struct rtcp_packet *rtcp;
     struct twcc_sample *samples; /* RTCP_TWCC_MAX */
     struct metric *viewers, *packets, *bytes, *resent, *plis, *switches,
-        *dropped, *join_seconds;
+        *dropped, *away, *join_seconds;
 };
 /* metrics: may be NULL. 0 or ERR_NOMEM. */
 int viewer_room_init(struct viewer_room *r, struct rtc_host *host,

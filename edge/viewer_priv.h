@@ -23,7 +23,7 @@ struct viewer {
     struct selector selector;
     char pin[TRACK_NAME_MAX], address[VIEWER_ADDRESS_MAX];
     char cname[17];
-    bool has_video, has_audio, connected;
+    bool has_video, has_audio, connected, away;
     int64_t asked_at, connected_at, joined_at, next_report_at;
     /* A picture is missing since then, while this was the newest keyframe. */
     int64_t missing_at;
@@ -42,6 +42,9 @@ struct viewer {
 struct sender_sink viewer_sink(struct viewer *v);
 /* Sends what may leave now. */
 void viewer_pump(struct viewer *v, int64_t now_at);
+/* Nothing more, or again from a keyframe on. */
+void viewer_pause(struct viewer *v);
+void viewer_resume(struct viewer *v, int64_t now_at);
 void viewer_report(struct viewer *v, int64_t now_at);
 void viewer_tell_metrics(struct viewer *v);
 

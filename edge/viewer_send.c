@@ -41,6 +41,9 @@ int viewer_room_init(struct viewer_room *r, struct rtc_host *host,
                                   "Changes of a viewer's rendition.", NULL);
     r->dropped = metrics_counter(m, "lectern_whep_dropped_frames_total",
                                  "Frames skipped for viewers who lag.", NULL);
+    r->away =
+        metrics_counter(m, "lectern_whep_away_total",
+                        "Viewers who fell silent and were sent nothing.", NULL);
     r->join_seconds = metrics_histogram(
         m, "lectern_whep_join_seconds",
         "From the request to the first picture sent.", NULL, joins, count);
@@ -99,6 +102,27 @@ void viewer_report(struct viewer *v, int64_t now_at)
     }
 }
 
+void viewer_pause(struct viewer *v)
+{
+    v->away = true;
+    v->missing_at = 0;
+    list_unlink(&v->pacing);
+    sender_pause(&v->sender);
+    viewer_tell_metrics(v);
+    metric_add(v->room->away, 1);
+    log_info("whep", "viewer_away", log_s("stream", feed_channel(v->feed)),
+             log_s("viewer", v->address),
+             log_i("silent_ms", VIEWER_AWAY_US / 1000));
+}
+
+void viewer_resume(struct viewer *v, int64_t now_at)
+{
+    v->away = false;
+    if (v->next_report_at) v->next_report_at = now_at;
+    log_info("whep", "viewer_back", log_s("stream", feed_channel(v->feed)),
+             log_s("viewer", v->address));
+}
+
 static void note_joined(struct viewer *v, int64_t now_at)
 {
     const struct feed_rendition *r = viewer_rendition(v, v->sender.current);
@@ -138,7 +162,7 @@ void viewer_unit(struct viewer *v, int index, struct unit *u, int64_t now_at)
 {
     struct sender *s = &v->sender;
 
-    if (!v->connected) return;
+    if (!v->connected || v->away) return;
     sender_unit(s, index, u, now_at);
     if (u->is_video && (index == s->current || index == s->target))
         viewer_pump(v, now_at);

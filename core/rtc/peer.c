@@ -31,7 +31,7 @@ struct rtc_peer {
     enum peer_state state;
     struct ice ice;
     struct timer deadline, dtls_timer;
-    int64_t checked_at;
+    int64_t checked_at, heard_at;
     struct shake *running, *waiting; /* steps; waiting is being filled */
     struct dtls *dtls;               /* not while a step runs */
     bool settled;                    /* the other side has its keys, too */
@@ -258,6 +258,7 @@ void peer_on_stun(struct rtc_peer *p, const struct net_path *from,
     ice_input(&p->ice, data, len, from, at, &r);
     if (r.reply_len) host_send(h, from, r.reply, r.reply_len);
     if (!r.valid) return;
+    p->heard_at = at;
     /* Again with each check: another peer may have had this path before, or
      * memory was short the last time. */
     (void)paths_set(&h->paths, from, p);
@@ -296,6 +297,7 @@ void peer_on_media(struct rtc_peer *p, uint8_t *data, size_t len, int64_t at,
     else if (err)
         metric_add(p->host->count.undecrypted, 1);
     if (err) return;
+    p->heard_at = at;
     if (!p->settled) settle(p);
     if (is_control)
         p->events.on_rtcp(data, len, at, p->events.arg);
@@ -398,6 +400,11 @@ bool rtc_peer_is_tcp(const struct rtc_peer *p)
     const struct net_path *path = ice_selected(&p->ice);
 
     return path && path->transport == NET_TCP;
+}
+
+int64_t rtc_peer_heard_at(const struct rtc_peer *p)
+{
+    return p->heard_at;
 }
 
 void rtc_peer_path_text(const struct rtc_peer *p, char out[72])

@@ -65,6 +65,8 @@ int rtc_peer_restart(struct rtc_peer *p, const struct rtc_credentials *remote);
 
 bool rtc_peer_is_connected(const struct rtc_peer *p);
 bool rtc_peer_is_tcp(const struct rtc_peer *p); /* of the selected path */
+/* When the last check or packet of the other side's came, provably its own. */
+int64_t rtc_peer_heard_at(const struct rtc_peer *p);
 /* "1.2.3.4:5/udp": the selected path, for logs. */
 void rtc_peer_path_text(const struct rtc_peer *p, char out[72]);
 

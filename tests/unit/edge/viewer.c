@@ -19,7 +19,11 @@ struct place {
     struct feed *feed;
     struct viewer_room room;
     struct viewer *viewer;
-    int asked[256];
+    struct browser *guest; /* NULL: nobody comes */
+    int64_t pts;
+    int64_t silent_us; /* so long ago it was heard, by the clock that the viewer
+                          is told; 0: the real one */
+    int asked[256], connected;
 };
 
 static void nothing(void *arg)
@@ -27,10 +31,29 @@ static void nothing(void *arg)
     (void)arg;
 }
 
-static void no_unit(int index, struct unit *u, void *arg)
+static int64_t now_of(struct place *p)
 {
-    (void)index;
-    (void)u;
+    if (!p->silent_us) return loop_now(p->w.loop);
+    return rtc_peer_heard_at(viewer_peer(p->viewer)) + p->silent_us;
+}
+
+static void on_unit(int index, struct unit *u, void *arg)
+{
+    struct place *p = arg;
+
+    if (p->guest) viewer_unit(p->viewer, index, u, now_of(p));
+}
+
+static void on_connected(struct viewer *v, void *arg)
+{
+    (void)v;
+    ((struct place *)arg)->connected++;
+}
+
+static void on_closed(struct viewer *v, const char *reason, void *arg)
+{
+    (void)v;
+    (void)reason;
     (void)arg;
 }
 
@@ -43,7 +66,7 @@ static int setup(void **state)
 {
     struct place *p = calloc(1, sizeof *p);
     struct bus_conf bus = {.channel = "demo", .max_entries = 64};
-    struct feed_events events = {no_unit, nothing, nothing, p};
+    struct feed_events events = {on_unit, nothing, nothing, p};
 
     if (!p) return -1;
     *state = p;
@@ -62,6 +85,7 @@ static int teardown(void **state)
     struct place *p = *state;
 
     viewer_free(&p->viewer, "test ends");
+    if (p->guest) browser_free(p->guest);
     viewer_room_release(&p->room);
     feed_free(&p->feed);
     loop_run_once(p->w.loop);
@@ -70,6 +94,23 @@ static int teardown(void **state)
     world_close(&p->w);
     free(p);
     return 0;
+}
+
+static void film(struct place *p, uint8_t id, bool key)
+{
+    struct frame f = {.track_id = id,
+                      .flags = key ? FRAME_KEY : 0,
+                      .dts = p->pts,
+                      .pts = p->pts,
+                      .payload = {.data = picture, .len = sizeof picture}};
+    struct frame *frame = NULL;
+
+    p->pts += 3000;
+    assert_int_equal(frame_create(&frame, &f), 0);
+    int err = bus_append(p->bus, frame);
+    frame_unref(&frame);
+    assert_int_equal(err, 0);
+    loop_run_once(p->w.loop);
 }
 
 static void add(struct place *p, uint8_t id, const char *name)
@@ -82,22 +123,14 @@ static void add(struct place *p, uint8_t id, const char *name)
                               .height = id == TOP ? 720 : 360,
                               .bitrate_bps = id == TOP ? 2800000 : 700000};
     struct slice config = {.data = avcc, .len = sizeof avcc};
-    struct frame f = {.track_id = id,
-                      .flags = FRAME_KEY,
-                      .payload = {.data = picture, .len = sizeof picture}};
     struct track *t = NULL;
-    struct frame *frame = NULL;
 
     snprintf(info.name, sizeof info.name, "%s", name);
     assert_int_equal(track_create(&t, &info, config), 0);
     int err = bus_track(p->bus, t);
     track_unref(&t);
     assert_int_equal(err, 0);
-    assert_int_equal(frame_create(&frame, &f), 0);
-    err = bus_append(p->bus, frame);
-    frame_unref(&frame);
-    assert_int_equal(err, 0);
-    loop_run_once(p->w.loop);
+    film(p, id, true);
 }
 
 static int begin(struct place *p, const char *rendition)
@@ -112,12 +145,17 @@ static int begin(struct place *p, const char *rendition)
                                .negotiated = &n,
                                .rendition = rendition,
                                .address = "10.0.0.1",
-                               .asked_at = loop_now(p->w.loop)};
+                               .asked_at = loop_now(p->w.loop),
+                               .events = {on_connected, on_closed, p}};
 
     assert_int_equal(sdp_parse(&offer, text, len, why), 0);
     int err = rtc_negotiate_play(&n, offer, true, true, 77, why);
     sdp_free(&offer);
     assert_int_equal(err, 0);
+    if (p->guest) {
+        n.remote = *rtc_client_credentials(p->guest->client);
+        rtc_client_fingerprint(p->guest->client, &n.fingerprint);
+    }
     return viewer_create(&p->viewer, &conf);
 }
 
@@ -187,10 +225,123 @@ static void test_pins(void **state)
     assert_int_equal(metric_count(p->room.packets), 0);
 }
 
+/* --- one who vanishes ----------------------------------------------------- */
+
+static void tick(struct place *p)
+{
+    struct selector_rung rungs[SELECTOR_RUNGS_MAX];
+    int count = feed_ladder(p->feed, now_of(p), rungs);
+
+    viewer_tick(p->viewer, rungs, count, now_of(p));
+    rtc_host_flush(p->w.host);
+}
+
+/* A guest who is shown pictures. */
+static void join(struct place *p)
+{
+    struct rtc_fingerprint f;
+
+    p->guest = calloc(1, sizeof *p->guest);
+    assert_non_null(p->guest);
+    p->guest->world = &p->w;
+    timer_init(&p->guest->tick, p->w.loop, browser_turn, p->guest);
+    struct rtc_client_conf client = {.identity = p->w.theirs,
+                                     .send = browser_send,
+                                     .on_connected = browser_is_connected,
+                                     .on_media = browser_got,
+                                     .arg = p->guest};
+    assert_int_equal(rtc_client_create(&p->guest->client, &client), 0);
+    assert_int_equal(begin(p, ""), 0);
+    assert_true(
+        rtc_client_parse_fingerprint(&f, rtc_host_fingerprint(p->w.host)));
+    browser_bind(p->guest);
+    rtc_client_start(p->guest->client,
+                     rtc_peer_credentials(viewer_peer(p->viewer)), &f,
+                     clock_mono_us());
+    browser_turn(p->guest);
+    WORLD_UNTIL(&p->w, p->connected && p->guest->connected);
+    film(p, TOP, true);
+}
+
+static int64_t sent(struct place *p)
+{
+    tick(p);
+    return metric_count(p->room.packets);
+}
+
+static bool shows_nothing(struct place *p)
+{
+    char text[2048];
+
+    describe(p, text, sizeof text);
+    return strstr(text, "{\"rendition\":\"\"") != NULL;
+}
+
+static void test_who_vanished_is_sent_nothing(void **state)
+{
+    static const uint8_t report[] = {0x80, 201, 0, 1, 0, 0, 0, 99};
+    struct place *p = *state;
+
+    add(p, TOP, "720p");
+    join(p);
+    assert_true(sent(p) > 0);
+    p->silent_us = VIEWER_AWAY_US - 1;
+    int64_t before = sent(p);
+    film(p, TOP, false);
+    assert_true(sent(p) > before);
+    assert_false(shows_nothing(p));
+    p->silent_us = VIEWER_AWAY_US;
+    before = sent(p);
+    assert_true(shows_nothing(p));
+    assert_int_equal(metric_count(p->room.away), 1);
+    int asked_before = p->asked[TOP];
+    for (int i = 0; i < 5; i++) {
+        film(p, TOP, i == 2);
+        p->silent_us += VIEWER_TICK_US;
+        assert_int_equal(sent(p), before);
+    }
+    assert_int_equal(p->asked[TOP], asked_before); /* for nobody */
+    /* It is back: from a keyframe on, which is asked for. */
+    p->silent_us = 0;
+    rtc_client_send_rtcp(p->guest->client, report, sizeof report);
+    int64_t heard = rtc_peer_heard_at(viewer_peer(p->viewer));
+    WORLD_UNTIL(&p->w, rtc_peer_heard_at(viewer_peer(p->viewer)) > heard);
+    sent(p);
+    loop_run_once(p->w.loop);
+    assert_true(p->asked[TOP] > asked_before);
+    before = sent(p);
+    film(p, TOP, false);
+    assert_int_equal(sent(p), before);
+    film(p, TOP, true);
+    assert_true(sent(p) > before);
+    assert_false(shows_nothing(p));
+}
+
+static void test_a_check_is_a_word_too(void **state)
+{
+    struct place *p = *state;
+
+    add(p, TOP, "720p");
+    join(p);
+    p->silent_us = VIEWER_AWAY_US;
+    sent(p);
+    assert_true(shows_nothing(p));
+    int answered = rtc_client_answered(p->guest->client);
+    rtc_client_check(p->guest->client, true);
+    WORLD_UNTIL(&p->w, rtc_client_answered(p->guest->client) > answered);
+    p->silent_us = 0;
+    int64_t before = sent(p);
+    film(p, TOP, true);
+    assert_true(sent(p) > before);
+    assert_int_equal(metric_count(p->room.away), 1);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 static const struct CMUnitTest tests[] = {
     CASE(test_answer),
     CASE(test_a_keyframe_is_asked_for_at_once),
     CASE(test_pins),
+    CASE(test_who_vanished_is_sent_nothing),
+    CASE(test_a_check_is_a_word_too),
 };
 HARNESS_MAIN(tests)
