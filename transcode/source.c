@@ -7,6 +7,7 @@
 enum {
     ALONE_US = 1500000,     /* sound this long without video stays alone */
     ANNOUNCED_US = 5000000, /* and this long where a video was promised */
+    PAUSE_US = 500000,      /* sound after so much of nothing begins anew */
     DISC_US = 2000000, /* sound's break this soon after video's is the same */
     WAITING_MAX = 250, /* sound frames kept for a mark: about 5 s */
     ADVICE_MAX = 128,
@@ -282,6 +283,11 @@ static bool stays_alone(struct transcode *t, const struct frame *f)
     return true;
 }
 
+static bool is_later(int64_t pts, int64_t than, int64_t by_us)
+{
+    return (pts - than) * 1000000 / VIDEO_TIMESCALE > by_us;
+}
+
 static void on_audio(struct transcode *t, struct frame *f)
 {
     bool sees = t->video && (t->planned || t->boundary.anchored);
@@ -297,9 +303,13 @@ static void on_audio(struct transcode *t, struct frame *f)
     }
     int64_t pts =
         transcode_video_ticks(f->pts, track_info(t->audio)->timescale);
+    /* Sound that only lost its clock has its place; after a pause it is a new
+     * beginning, and may be before its picture. */
     if (f->flags & FRAME_DISCONTINUITY && t->video &&
-        (pts - t->disc_pts) * 1000000 / VIDEO_TIMESCALE > DISC_US)
+        is_later(pts, t->disc_pts, DISC_US) &&
+        is_later(pts, t->audio_pts, PAUSE_US))
         t->audio_waits = true;
+    t->audio_pts = pts;
     show_stills(t, f, pts);
     struct mark stalled;
     /* Sound of a new beginning waits for its picture. */

@@ -46,6 +46,7 @@ struct transcode {
     bool audio_waits;
     bool renews; /* another config: what is made of it waits, too */
     int64_t audio_from_pts;
+    int64_t audio_pts;           /* the source's newest */
     int64_t disc_pts;            /* of the last such mark */
     struct pending source, made; /* while measuring */
 
