@@ -77,7 +77,8 @@ static void rebase(struct timeline *t, struct timeline_track *k,
         t->counts.rebased++;
     }
     k->offset_us = t->offset_us;
-    k->broken = true;
+    /* Nothing is lost where only the clock jumped. */
+    k->broken |= in->arrived_at - k->last_at >= PAUSE_US;
     cadence_reset(&k->cadence);
 }
 

@@ -12,7 +12,8 @@
 enum frame_flags {
     FRAME_KEY = 1 << 0, /* IDR or its like; every audio frame has it too */
     /* First frame of its track after a break: a publisher came back or was
-     * replaced, or its clock jumped. Times go on growing across it. */
+     * replaced, or paused and its clock jumped. Times go on growing across it.
+     */
     FRAME_DISCONTINUITY = 1 << 1,
 };
 

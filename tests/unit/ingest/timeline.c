@@ -176,16 +176,17 @@ static void test_jump_back_moves_both_tracks_alike(void **state)
     }
     for (int i = 0; i < 60; i++, now += 33333) {
         assert_int_equal(place(V, ms30(i), 0, now, &v), 0);
-        assert_int_equal(v.discontinuity, i == 0);
+        assert_false(v.discontinuity);
         if (place(A, ms30(i), 0, now, &a)) continue;
-        assert_int_equal(a.discontinuity, i == 0);
+        assert_false(a.discontinuity);
         assert_in_range(v.dts * 8 - a.dts * 15 + 100000, 0, 200000);
     }
     assert_int_equal(t.counts.rebased, 1);
     assert_in_range(v.dts, 119 * 3000 - 3000, 119 * 3000 + 3000);
 }
 
-static void test_jump_forward_lands_on_the_arrival_clock(void **state)
+/* What passed meanwhile is a frame, or a pause: only that breaks anything. */
+static void test_jump_forward_goes_on_by_arrivals(void **state)
 {
     struct timeline_out o;
 
@@ -194,11 +195,14 @@ static void test_jump_forward_lands_on_the_arrival_clock(void **state)
     place(V, 0, 0, 50, &o);
     place(V, ms30(1), 0, 33333, &o);
     assert_int_equal(place(V, 900000000, 0, 66667, &o), 0);
-    assert_true(o.discontinuity);
+    assert_false(o.discontinuity);
     assert_in_range(o.dts, 90000 + 5500, 90000 + 6500);
     assert_int_equal(place(V, 900033000, 0, 100000, &o), 0);
     assert_false(o.discontinuity);
     assert_int_equal(t.counts.rebased, 1);
+    assert_int_equal(place(V, 70000, 0, 7100000, &o), 0);
+    assert_true(o.discontinuity);
+    assert_in_range(o.dts, 90000 * 81 / 10 - 200, 90000 * 82 / 10);
 }
 
 /* Only the video encoder restarted: audio goes on undisturbed. */
@@ -212,7 +216,7 @@ static void test_one_track_may_jump_alone(void **state)
     for (int i = 0; i < 300; i++, now += 33333) {
         int64_t at = ms30(i) + (i >= 100 ? 50000000 : 0);
         assert_int_equal(place(V, at, 0, now, &v), 0);
-        assert_int_equal(v.discontinuity, i == 100);
+        assert_false(v.discontinuity);
         place(A, ms30(i), 0, now, &a);
         assert_false(a.discontinuity);
     }
@@ -329,7 +333,7 @@ static void test_a_jump_of_one_track_keeps_them_together(void **state)
         for (int i = 0; i < 4; i++) {
             assert_in_range(apart(10000000 * (i + 1), slot, bends[i], &broken),
                             0, 36000);
-            assert_int_equal(broken, 1);
+            assert_int_equal(broken, 0);
         }
         assert_int_equal(t.counts.rebased, 4);
     }
@@ -380,7 +384,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_backward_jitter_is_clamped),
     cmocka_unit_test(test_shown_before_decoded_is_clamped),
     cmocka_unit_test(test_jump_back_moves_both_tracks_alike),
-    cmocka_unit_test(test_jump_forward_lands_on_the_arrival_clock),
+    cmocka_unit_test(test_jump_forward_goes_on_by_arrivals),
     cmocka_unit_test(test_one_track_may_jump_alone),
     cmocka_unit_test(test_frames_before_the_beginning_are_dropped),
     cmocka_unit_test(test_a_first_frame_stamped_late_costs_no_other),
