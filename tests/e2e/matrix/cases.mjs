@@ -27,7 +27,8 @@
  * Either refused: the encoder's `told`, the server's `log`, `again` if the
  * encoder keeps trying. Or played: renditions, sound, warnings.
  * @typedef {{told: string, log?: string, again?: boolean} |
- *           {renditions: object[], sound: object | null, warns: string[]}}
+ *           {renditions: object[], sound: object | null, warns: string[],
+ *            sizes?: Record<string, string[]>}}  sizes: before a change, after
  *     Expected
  */
 
@@ -74,6 +75,16 @@ const lecture = (more, how) => () => {
     const l = { ...GOOD, ...more };
     return { lecture: l, expect: plays(l, how) };
 };
+
+/** The size changes: a discontinuity everywhere, a new init where it must. */
+function resized() {
+    const then = { width: 480, height: 270, at: 4 };
+    const expect = plays(GOOD);
+    expect.renditions[0].size = "480x270";
+    expect.sizes = { "180p": ["320x180", "480x270"],
+        "160p": ["284x160", "284x160"] };
+    return { lecture: { ...GOOD, then }, expect };
+}
 
 /* --- who is refused ------------------------------------------------------- */
 
@@ -176,6 +187,8 @@ export const TROUBLES = {
     blind: ["no picture", except("obs",
         impossible("OBS always sends a picture"),
         lecture({ video: false }))],
+    resized: ["another size midway", except("obs",
+        impossible("OBS does not change its size while it streams"), resized)],
     key: ["a wrong stream key", wrongKey],
     passphrase: ["a wrong passphrase, or one where none belongs",
         wrongPassphrase],

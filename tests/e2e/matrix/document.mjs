@@ -12,16 +12,18 @@ export const DOCUMENT = fileURLToPath(
 
 /* --- what happens, in a few words ----------------------------------------- */
 
-function played({ renditions, sound, warns }) {
+function played({ renditions, sound, warns, sizes }) {
     const [top, ...others] = renditions;
     const words = [];
     if (!top.size) words.push("plays: sound alone, passed through");
     else if (top.asSent) words.push("plays: passed through");
     else words.push("plays, later: every rendition is made here");
+    if (sizes) words.push("the best rendition changes its size, at a " +
+        "discontinuity, others keep theirs");
     if (!sound) words.push("without sound");
     const slower = others.find((r) => r.fps !== top.fps);
     if (slower) words.push(`renditions of 480p and less at ${slower.fps} fps`);
-    const text = words.join(", ");
+    const text = words.join("; ");
     return warns.length
         ? `${text}; a warning: ${warns.map((w) => `\`${w}\``)}` : text;
 }

@@ -40,13 +40,23 @@ export function ffmpegEncodes(d, file, { fps = 30, kbps = 2500 } = {}) {
         ...container(d)];
 }
 
-/** What is in the file already, untouched. */
-export function ffmpegCopies(d, file) {
+/** What is in the file already, untouched. `changes`: its parameter sets do,
+ * and FLV has to tell them anew. */
+export function ffmpegCopies(d, file, { changes = false } = {}) {
     return ["ffmpeg", "-re", "-stream_loop", "-1", "-i", file, "-c", "copy",
+        ...(changes && !isSrt(d.way) ? ["-bsf:v", "extract_extradata"] : []),
         ...container(d)];
 }
 
 /* --- GStreamer ------------------------------------------------------------ */
+
+const caps = (l) => `video/x-raw,width=${l.width},height=${l.height},` +
+    `framerate=${l.fps}/1`;
+
+/** One source behind the other, in real time. */
+const inTurn = (l) => ["videotestsrc", `num-buffers=${l.then.at * l.fps}`, "!",
+    caps(l), "!", "both.", "videotestsrc", "!", caps({ ...l, ...l.then }), "!",
+    "both.", "concat", "name=both", "!", "identity", "sync=true", "!"];
 
 /**
  * @param {Door} d
@@ -54,9 +64,8 @@ export function ffmpegCopies(d, file) {
  * @param {{kbps?: number, sink?: string[]}} [how]
  */
 export function gstreamer(d, l, { kbps = 2500, sink = [] } = {}) {
-    const video = ["videotestsrc", "is-live=true", "!",
-        `video/x-raw,width=${l.width},height=${l.height},` +
-        `framerate=${l.fps}/1`, "!",
+    const video = [...(l.then ? inTurn(l)
+        : ["videotestsrc", "is-live=true", "!", caps(l), "!"]),
         ...(l.uneven ? ["identity", "drop-probability=0.3", "!"] : []),
         "x264enc", ...(l.bFrames ? [`bframes=${l.bFrames}`, "b-adapt=false",
             "rc-lookahead=2", "sync-lookahead=0", "threads=1"]

@@ -19,6 +19,8 @@ const SECONDS = 48;
  * @property {number} keyframes s between two
  * @property {number} bFrames
  * @property {boolean} [uneven] frames are missing here and there
+ * @property {{width: number, height: number, at: number}} [then] another size
+ *     from `at` on, s; a keyframe's time
  * @property {number} rate of the sound, Hz
  * @property {number} channels
  * @property {boolean} video
@@ -74,9 +76,23 @@ export class Fixtures {
     }
 
     async #encode(lecture, number) {
+        if (lecture.then) return this.#splice(lecture, number);
         const path = join(this.dir, `${number}.mp4`);
         await exec("ffmpeg", [...filmed(lecture), path]);
         return path;
+    }
+
+    /** Two sizes in one transport stream: parameter sets before each keyframe.
+     */
+    async #splice({ then, ...lecture }, number) {
+        const at = (name) => join(this.dir, `${number}-${name}`);
+        await exec("ffmpeg", [...filmed(lecture, then.at), at("1.ts")]);
+        await exec("ffmpeg", [...filmed({ ...lecture, ...then }), at("2.ts")]);
+        await writeFile(at("list"), `file '${at("1.ts")}'\n` +
+            `file '${at("2.ts")}'\n`);
+        await exec("ffmpeg", ["-v", "error", "-nostdin", "-f", "concat",
+            "-safe", "0", "-i", at("list"), "-c", "copy", at("all.ts")]);
+        return at("all.ts");
     }
 
     /**

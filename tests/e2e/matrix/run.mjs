@@ -37,7 +37,8 @@ async function start(c, world) {
     const words = c.encoder === "gstreamer"
         ? gstreamer(door, c.lecture, { kbps: 300, sink: c.sink })
         : (c.encodes ? ffmpegEncodes : ffmpegCopies)(door,
-            await world.fixtures.file(c.lecture), { kbps: 300 });
+            await world.fixtures.file(c.lecture),
+            { kbps: 300, changes: Boolean(c.lecture.then) });
     if (c.encoder === "ffmpeg")
         words.splice(1, 0, "-hide_banner", "-nostdin");
     const [command, ...rest] = [...wrap, ...words];
@@ -101,15 +102,18 @@ function passedThrough(log, channel) {
 }
 
 /** Runs a program to its end: what it said; throws if it was not content. */
-const ask = (command, ...words) => new Promise((resolve, reject) =>
+const ask = (command, words, input = "") => new Promise((resolve, reject) =>
     execFile(command, words, { timeout: BOUND }, (error, out, more) =>
         error ? reject(new Error(`${error.message}\n${out}${more}`))
-            : resolve(out + more)));
+            : resolve(out + more)).stdin.end(input));
 
-async function check(url) {
-    assert.match(await ask(`${BUILD}/lectern`, "check", url, "--seconds",
-        `${LOOKED_AT_S}`), /: 0 rules broken/);
+async function check(url, seconds) {
+    assert.match(await ask(`${BUILD}/lectern`,
+        ["check", url, "--seconds", `${seconds}`]), /: 0 rules broken/);
 }
+
+const decoder = (input, ...words) => ["-hide_banner", "-nostdin", "-xerror",
+    "-i", input, "-map", "0", ...words, "-f", "null", "-"];
 
 const text = async (url) => (await fetch(url)).text();
 
@@ -124,11 +128,65 @@ async function hasSegments(top) {
 /** Every rendition, decoded for a while without an error: what it says of the
  * sound. */
 async function decode(url) {
-    const said = await ask("ffmpeg", "-hide_banner", "-nostdin", "-xerror",
-        "-i", url, "-map", "0", "-t", `${LOOKED_AT_S}`, "-f", "null", "-");
+    const said = await ask("ffmpeg", decoder(url, "-t", `${LOOKED_AT_S}`));
     const [, rate, layout] =
         said.match(/Audio: aac.*?, (\d+) Hz, (\w+)/) ?? [];
     return rate && { rate: Number(rate), channels: layout === "mono" ? 1 : 2 };
+}
+
+/* --- what changes midway -------------------------------------------------- */
+
+/** The segments before and behind the first discontinuity, with their inits. */
+function halves(playlist) {
+    const found = [{ segments: [] }];
+    let map;
+    for (const line of playlist.split("\n")) {
+        map = line.match(/^#EXT-X-MAP:URI="([^"]*)/)?.[1] ?? map;
+        if (line === "#EXT-X-DISCONTINUITY") found.push({ segments: [] });
+        if (!line || line.startsWith("#")) continue;
+        found.at(-1).map ??= map;
+        found.at(-1).segments.push(line);
+    }
+    return found;
+}
+
+const bytes = async (url) => Buffer.from(await (await fetch(url)).arrayBuffer());
+
+/** Waits for a whole segment behind a discontinuity in every rendition, decodes
+ * what is on both sides of it. FFmpeg's own HLS reader does not follow a
+ * change of init. */
+async function sizes(top) {
+    const found = {};
+    for (const path of (await text(top)).match(/[^"\n]+\/index\.m3u8/g)) {
+        const url = new URL(path, top);
+        const parts = await until(`a discontinuity in ${path}`, async () => {
+            const now = halves(await text(url));
+            return now[1]?.segments.length && now;
+        }, BOUND);
+        assert.equal(parts.length, 2);
+        const seen = [];
+        for (const { map, segments } of parts) {
+            const media = await Promise.all([map, segments.at(-1)]
+                .map((name) => bytes(new URL(name, url))));
+            const said = await ask("ffmpeg",
+                decoder("pipe:0").filter((word) => word !== "-nostdin"),
+                Buffer.concat(media));
+            seen.push(said.match(/Video: h264.*?, (\d+x\d+)/)?.[1]);
+        }
+        if (seen[0]) found[path.split("/").at(-2)] = seen;
+    }
+    return found;
+}
+
+async function looks(c, url) {
+    if (!c.lecture.then) {
+        const [sound] = await Promise.all(
+            [decode(url), check(url, LOOKED_AT_S)]);
+        return { sound };
+    }
+    const seconds = LOOKED_AT_S + c.lecture.then.at;
+    const [found] = await Promise.all([sizes(url), check(url, seconds)]);
+    return { sizes: found, sound: await decode(url) };
 }
 
 /** @returns {Promise<object>} what came of it, to compare with `expect` */
@@ -145,12 +203,12 @@ export async function play(c, { server, ...world }) {
             program.gone.then(() =>
                 assert.fail(program.lines.slice(-30).join("\n")))]);
         await hasSegments(url);
-        const [sound] = await Promise.all([decode(url), check(url),
-            ...c.expect.warns.map(warned)]);
+        const [{ sound, ...more }] = await Promise.all(
+            [looks(c, url), ...c.expect.warns.map(warned)]);
         const asSent = passedThrough(server.log, c.channel);
         return { renditions: renditions(await text(url), asSent),
             sound: sound ? { ...sound, asSent: asSent.has("audio") } : null,
-            warns: c.expect.warns };
+            warns: c.expect.warns, ...more };
     } finally {
         await encoder.stop();
     }
