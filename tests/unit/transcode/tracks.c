@@ -28,6 +28,7 @@ static struct rig {
     int count;
     int joined, misaligned, stopped, told;
     int64_t offset;
+    int64_t last_dts[16];
 } rig;
 
 static void on_change(const struct tracks_one *k, enum tracks_change what,
@@ -53,6 +54,8 @@ static void on_frame(const struct tracks_one *k, const struct tracks_frame *f,
 {
     (void)arg;
     assert_true(rig.count < OUT_MAX);
+    assert_true(f->dts > rig.last_dts[k->source_id]);
+    rig.last_dts[k->source_id] = f->dts;
     rig.out[rig.count].id = k->source_id;
     rig.out[rig.count].dts = f->dts;
     rig.out[rig.count].pts = f->pts;
@@ -66,6 +69,8 @@ static int set_up(void **state)
 
     (void)state;
     memset(&rig, 0, sizeof rig);
+    for (int i = 0; i < 16; i++)
+        rig.last_dts[i] = INT64_MIN;
     tracks_init(&rig.t, &events);
     return 0;
 }
@@ -402,6 +407,48 @@ static void test_names(void **state)
     assert_string_equal(out[1].name, "480p");
 }
 
+/* Whatever comes: what goes out has growing times, lies on marks where it
+ * says so, and no more is held than may be. */
+static void test_anything_at_all(void **state)
+{
+    uint32_t seed = 1;
+    int64_t newest = 0;
+    uint64_t msn = FIRST_MSN;
+
+    (void)state;
+    for (int i = 0; i < 200000; i++) {
+        seed = seed * 1664525 + 1013904223;
+        uint32_t r = seed >> 8;
+        uint8_t id = (uint8_t)(3 + r % 4);
+        struct sender s = {.id = id,
+                           .gop = 1 + (int)(r % 7),
+                           .every = 1,
+                           .off = (int64_t)(r >> 4 & 255) - 128};
+        if (i % 4000 == id) tell(id, r & 1);
+        if (r % 1009 == 0) tracks_break(&rig.t);
+        if (r % 5003 == 0) {
+            tracks_forget(&rig.t, id);
+            rig.last_dts[id] = INT64_MIN;
+        }
+        if (r % 997 == 0) newest += 100 * TICK;
+        if (r % 41 == 0) {
+            struct mark m = {msn++, newest += TICK, r & 2};
+            tracks_mark(&rig.t, &m);
+            tracks_passed(&rig.t, newest);
+            s.gop = 1;
+            for (s.id = 3; s.id < 7; s.id++)
+                if (r >> s.id & 7) give(&s, (int)(newest / TICK));
+            s.id = id;
+        }
+        if (r % 5 == 0) tracks_passed(&rig.t, newest += TICK);
+        give(&s, (int)(newest / TICK) + (int)(r % 13) - 4);
+        if (rig.count > OUT_MAX / 2) rig.count = 0;
+    }
+    assert_true(rig.joined > 0);
+    for (int i = 0; i < rig.t.count; i++)
+        assert_true(rig.t.list[i].count <= TRACKS_HELD);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 static const struct CMUnitTest tests[] = {
     TEST(test_a_track_that_fits_two_marks_is_in),
@@ -417,5 +464,6 @@ static const struct CMUnitTest tests[] = {
     TEST(test_after_a_break_it_is_in_at_once),
     TEST(test_too_much_is_forgotten),
     TEST(test_names),
+    TEST(test_anything_at_all),
 };
 HARNESS_MAIN(tests)
