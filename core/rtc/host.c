@@ -145,6 +145,9 @@ static void set_counters(struct rtc_host *h)
     c->queue_dropped =
         metrics_counter(m, "lectern_rtc_dtls_dropped_total",
                         "DTLS datagrams beyond a peer's queue", NULL);
+    c->early_dropped =
+        metrics_counter(m, "lectern_rtc_early_dropped_total",
+                        "media beyond what is kept before the keys", NULL);
     c->workers_full =
         metrics_counter(m, "lectern_rtc_workers_full_total",
                         "handshake steps that no worker could take", NULL);

@@ -20,6 +20,7 @@ struct rtc_host_counters {
     struct metric *undecrypted; /* forged or broken SRTP, SRTCP */
     struct metric *replayed;
     struct metric *queue_dropped; /* DTLS datagrams beyond the bound */
+    struct metric *early_dropped; /* media beyond the bound of early.h */
     struct metric *workers_full;
 };
 

@@ -7,6 +7,7 @@
 #include "core/base/assert.h"
 #include "core/base/err.h"
 #include "core/loop/timer.h"
+#include "core/rtc/early.h"
 #include "core/rtc/host_priv.h"
 #include "core/rtc/shake.h"
 
@@ -18,7 +19,8 @@ enum {
 /*   NEW      its ufrag routes; a timer waits for the first check
  *   CHECKED  paths route too; at most one step is running, what comes
  *            meanwhile waits in the next
- *   CONNECTED dtls and crypt are there, and no step
+ *   CONNECTED dtls and crypt are there, and no step; media that is kept, if
+ *            any, comes before what follows it
  *   CLOSED   nothing routes, nothing is held but the struct  */
 enum peer_state { PEER_NEW, PEER_CHECKED, PEER_CONNECTED, PEER_CLOSED };
 
@@ -36,7 +38,11 @@ struct rtc_peer {
     struct dtls *dtls;               /* not while a step runs */
     bool settled;                    /* the other side has its keys, too */
     struct rtc_crypt *crypt;
-    uint8_t *room; /* given out by rtc_peer_packet() */
+    struct early early;
+    bool held;             /* by the owner */
+    struct timer replay;   /* set where there is something kept and no hold */
+    bool replaying, freed; /* freed meanwhile: only the struct is left */
+    uint8_t *room;         /* given out by rtc_peer_packet() */
 };
 
 /* --- the end ---------------------------------------------------------------
@@ -68,6 +74,8 @@ static void shut(struct rtc_peer *p)
     p->state = PEER_CLOSED;
     timer_cancel(&p->deadline);
     timer_cancel(&p->dtls_timer);
+    timer_cancel(&p->replay);
+    early_release(&p->early);
     map_remove(&p->host->ufrags, p->ice.local.ufrag);
     if (p->ice.previous.ufrag[0])
         map_remove(&p->host->ufrags, p->ice.previous.ufrag);
@@ -210,6 +218,7 @@ static void connect_peer(struct rtc_peer *p, struct rtc_crypt *crypt)
         settle(p);
     else
         dtls_shrink(p->dtls);
+    if (p->early.count) timer_set(&p->replay, loop_now(p->host->loop));
     p->events.on_connected(p->events.arg);
 }
 
@@ -284,12 +293,11 @@ void peer_on_dtls(struct rtc_peer *p, const uint8_t *data, size_t len)
     }
 }
 
-void peer_on_media(struct rtc_peer *p, uint8_t *data, size_t len, int64_t at,
-                   bool is_control)
+static void open_media(struct rtc_peer *p, uint8_t *data, size_t len,
+                       int64_t at, bool is_control)
 {
     int err;
 
-    if (p->state != PEER_CONNECTED) return;
     err = is_control ? rtc_crypt_unprotect_rtcp(p->crypt, data, &len)
                      : rtc_crypt_unprotect(p->crypt, data, &len);
     if (err == ERR_EXISTS)
@@ -303,6 +311,46 @@ void peer_on_media(struct rtc_peer *p, uint8_t *data, size_t len, int64_t at,
         p->events.on_rtcp(data, len, at, p->events.arg);
     else
         p->events.on_rtp(data, len, at, p->events.arg);
+}
+
+void peer_on_media(struct rtc_peer *p, uint8_t *data, size_t len, int64_t at,
+                   bool is_control)
+{
+    bool comes_early = p->state == PEER_CHECKED;
+    bool waits = p->state == PEER_CONNECTED && (p->held || p->early.count);
+
+    if (comes_early || waits) {
+        if (!early_add(&p->early, data, len, at, is_control))
+            metric_add(p->host->count.early_dropped, 1);
+    } else if (p->state == PEER_CONNECTED) {
+        open_media(p, data, len, at, is_control);
+    }
+}
+
+/* Each packet may make the owner free p, hold it, or close it. */
+static void on_replay(void *arg)
+{
+    struct rtc_peer *p = arg;
+    struct early_packet *e;
+
+    p->replaying = true;
+    while (!p->held && (e = early_take(&p->early)) != NULL) {
+        open_media(p, e->data, e->len, e->at, e->is_control);
+        free(e);
+    }
+    p->replaying = false;
+    if (p->freed) free(p);
+}
+
+void rtc_peer_hold(struct rtc_peer *p)
+{
+    p->held = true;
+}
+
+void rtc_peer_go_on(struct rtc_peer *p)
+{
+    p->held = false;
+    if (p->early.count) timer_set(&p->replay, loop_now(p->host->loop));
 }
 
 void peer_on_path_gone(struct rtc_peer *p, const struct net_path *path)
@@ -350,6 +398,8 @@ int rtc_peer_create(struct rtc_peer **out, const struct rtc_peer_conf *conf)
     p->dtls_client = conf->dtls_client;
     timer_init(&p->deadline, h->loop, on_deadline, p);
     timer_init(&p->dtls_timer, h->loop, on_dtls_timer, p);
+    timer_init(&p->replay, h->loop, on_replay, p);
+    early_init(&p->early);
     timer_set(&p->deadline, deadline_of(p));
     list_append(&h->peers, &p->node);
     h->peer_count++;
@@ -367,7 +417,8 @@ void rtc_peer_free(struct rtc_peer **p)
     shut(last);
     list_unlink(&last->node);
     last->host->peer_count--;
-    free(last);
+    last->freed = true;
+    if (!last->replaying) free(last);
 }
 
 const struct rtc_credentials *rtc_peer_credentials(const struct rtc_peer *p)

@@ -4,7 +4,9 @@
  *   NEW ──valid check──► CHECKED ──DTLS done──► CONNECTED ──► CLOSED
  *    └─ no check in 10 s, no DTLS in 10 s more, no consent for 30 s, a closed
  *       connection, close_notify, wrong certificate ────────────┘
- */
+ *
+ * Media that comes between the first check and CONNECTED is kept and told
+ * after on_connected() (see core/rtc/early.h). */
 #ifndef CORE_RTC_PEER_H
 #define CORE_RTC_PEER_H
 #include <stdbool.h>
@@ -62,6 +64,12 @@ const struct rtc_credentials *rtc_peer_credentials(const struct rtc_peer *p);
 /* ICE restart: new credentials of ours; the old ones count until the first
  * check with the new ones. 0 or ERR_NOMEM (nothing changed). */
 int rtc_peer_restart(struct rtc_peer *p, const struct rtc_credentials *remote);
+
+/* Inside on_connected(): media is kept on until rtc_peer_go_on(), for an owner
+ * that has to ask somebody first. What was kept then comes by itself, in
+ * order, never from inside that call. */
+void rtc_peer_hold(struct rtc_peer *p);
+void rtc_peer_go_on(struct rtc_peer *p);
 
 bool rtc_peer_is_connected(const struct rtc_peer *p);
 bool rtc_peer_is_tcp(const struct rtc_peer *p); /* of the selected path */

@@ -3,6 +3,7 @@
 
 #include <openssl/ssl.h>
 
+#include "core/rtc/early.h"
 #include "core/rtc/identity_priv.h"
 
 static const uint8_t report[] = {0x80, 201, 0, 1, 0, 0, 0, 99};
@@ -373,7 +374,121 @@ static void test_a_flood_of_hellos(void **state)
     world_close(&w);
 }
 
+/* --- media before it can be opened ---------------------------------------- */
+
+/* A passive browser has its keys before we have ours, and begins. */
+static struct browser *begins_early(struct world *w, int packets)
+{
+    struct browser *b = browser_create(w, true);
+
+    browser_bind(b);
+    browser_start(b);
+    WORLD_UNTIL(w, b->connected);
+    assert_int_equal(b->peer_connected, 0);
+    for (int i = 0; i < packets; i++)
+        browser_sends(b, (uint16_t)(1000 + i), 900);
+    return b;
+}
+
+static void test_media_before_our_keys_is_kept(void **state)
+{
+    struct world w;
+    uint8_t want[WORLD_PACKET];
+
+    (void)state;
+    world_open(&w, NULL);
+    struct browser *b = begins_early(&w, 20);
+    WORLD_UNTIL(&w, b->peer_rtp == 20);
+    write_packet(want, 99, 1019, 900);
+    assert_memory_equal(b->peer_last, want, 900); /* in order */
+    assert_int_equal(world_count(&w, "lectern_rtc_early_dropped_total"), 0);
+    assert_int_equal(world_count(&w, "lectern_rtc_undecrypted_total"), 0);
+    media_flows(&w, b);
+    browser_free(b);
+    world_close(&w);
+}
+
+static void test_no_more_is_kept_than_the_bound(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, NULL);
+    struct browser *b = begins_early(&w, EARLY_PACKETS + 10);
+    WORLD_UNTIL(&w, b->peer_rtp == EARLY_PACKETS);
+    assert_int_equal(world_count(&w, "lectern_rtc_early_dropped_total"), 10);
+    browser_free(b);
+    world_close(&w);
+}
+
+static void test_who_is_freed_by_what_was_kept(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, NULL);
+    struct browser *b = begins_early(&w, 20);
+    b->free_at_rtp = true;
+    WORLD_UNTIL(&w, b->peer_rtp);
+    for (int i = 0; i < 3; i++)
+        loop_run_once(w.loop);
+    assert_int_equal(b->peer_rtp, 1);
+    assert_null(b->peer);
+    browser_free(b);
+    b = begins_early(&w, 20); /* or before that */
+    b->free_when_connected = true;
+    WORLD_UNTIL(&w, b->peer_connected);
+    assert_int_equal(b->peer_rtp, 0);
+    browser_free(b);
+    world_close(&w);
+}
+
+static void hold(void *arg)
+{
+    struct browser *b = arg;
+
+    b->peer_connected++;
+    rtc_peer_hold(b->peer);
+}
+
+static void test_the_owner_may_hold_it(void **state)
+{
+    struct world w;
+    uint8_t want[WORLD_PACKET];
+
+    (void)state;
+    world_open(&w, NULL);
+    struct browser *b = browser_create(&w, false);
+    struct rtc_peer_conf conf = {.host = w.host,
+                                 .remote = *rtc_client_credentials(b->client),
+                                 .events = browser_events(b)};
+    conf.events.on_connected = hold;
+    rtc_client_fingerprint(b->client, &conf.fingerprint);
+    rtc_peer_free(&b->peer);
+    assert_int_equal(rtc_peer_create(&b->peer, &conf), 0);
+    browser_bind(b);
+    browser_start(b);
+    WORLD_UNTIL(&w, b->connected && b->peer_connected);
+    for (uint16_t i = 0; i < 5; i++)
+        browser_sends(b, 1000 + i, 900);
+    for (int i = 0; i < 10; i++)
+        loop_run_once(w.loop);
+    assert_int_equal(b->peer_rtp, 0);
+    rtc_peer_go_on(b->peer);
+    assert_int_equal(b->peer_rtp, 0); /* not from inside */
+    browser_sends(b, 1005, 900);
+    WORLD_UNTIL(&w, b->peer_rtp == 6);
+    write_packet(want, 99, 1005, 900);
+    assert_memory_equal(b->peer_last, want, 900);
+    browser_free(b);
+    world_close(&w);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_media_before_our_keys_is_kept),
+    cmocka_unit_test(test_no_more_is_kept_than_the_bound),
+    cmocka_unit_test(test_who_is_freed_by_what_was_kept),
+    cmocka_unit_test(test_the_owner_may_hold_it),
     cmocka_unit_test(test_media_both_ways),
     cmocka_unit_test(test_we_start_the_handshake_of_a_passive_offer),
     cmocka_unit_test(test_a_browser_with_the_older_profile),
