@@ -24,8 +24,11 @@ static void keep_known(struct lineup *l, struct ladder *next)
         else if (l->known_count < LADDER_RUNGS_MAX)
             l->known[l->known_count++] = t->id;
     }
-    for (int i = 0; i < l->shed_count; i++)
-        ladder_remove(next, l->shed[i]);
+    for (int i = 0; i < l->shed_count; i++) {
+        const struct ladder_rung *r = ladder_find(next, l->shed[i]);
+        /* What need not be made costs nothing. */
+        if (r && !r->info.passthrough) ladder_remove(next, l->shed[i]);
+    }
 }
 
 /* What players were told once stays so. */

@@ -15,8 +15,12 @@ import { parseArgs } from "node:util";
 import { RawRtmp, amf, chunk, message } from "../e2e/lib/rtmp.mjs";
 
 const CHUNK = 4096, AUDIO_RATE = 48000, AAC_SAMPLES = 1024;
-/* Both repeat without a seam after 8 s: 375 AAC frames. */
+/* Sound repeats without a seam after 8 s (375 AAC frames), pictures after as
+ * many frames as fit best. */
 const LOOP_S = 8;
+const loopOf = (fps) => Math.round(LOOP_S * fps);
+/** 29.97 is short for 30000/1001. */
+const exact = (fps) => (fps % 1 ? Math.round(fps * 1.001) / 1.001 : fps);
 /* Nothing is sent before: room for B-frames, whose decoding time is early. */
 const FIRST_MS = 200;
 
@@ -81,22 +85,25 @@ function audioOf(flv) {
  *     gop?: number, bframes?: number, sounds?: number}} what gop in seconds;
  *     sounds: how many
  */
-export async function encode({ tracks, fps = 30, gop = 2, bframes = 0,
+export async function encode({ tracks, fps: about = 30, gop = 2, bframes = 0,
     sounds = 1 }) {
+    const fps = exact(about);
+    const rate = about % 1 ? `${Math.round(fps * 1001)}/1001` : `${fps}`;
     const largest = tracks.reduce((a, b) => (a.height > b.height ? a : b));
     const pads = tracks.map((_, i) => `[s${i}]`).join("");
-    const graph = [`testsrc2=s=${largest.width}x${largest.height}:r=${fps},` +
+    const graph = [`testsrc2=s=${largest.width}x${largest.height}:r=${rate},` +
         `split=${tracks.length}${pads}`,
-    ...tracks.map((t, i) => `[s${i}]${t.half ? `fps=${fps / 2},` : ""}` +
-        `scale=${t.width}:${t.height},format=yuv420p[v${i}]`)].join(";");
+    ...tracks.map((t, i) => `[s${i}]${t.half ? `fps=${rate}/2,` : ""}` +
+        `scale=${t.width}:${t.height},setsar=1,format=yuv420p[v${i}]`)].join(";");
     const args = [];
     for (let i = 0; i < sounds; i++)
         args.push("-f", "lavfi", "-i",
             `sine=f=${440 * (i + 1)}:r=${AUDIO_RATE}`);
     args.push("-filter_complex", graph);
     tracks.forEach((t, i) => {
-        const frames = Math.round((t.gop || gop) * fps / (t.half ? 2 : 1));
-        args.push("-map", `[v${i}]`, "-t", `${LOOP_S}`, "-c:v", "libx264",
+        const own = fps / (t.half ? 2 : 1);
+        const frames = Math.round((t.gop || gop) * own);
+        args.push("-map", `[v${i}]`, "-frames:v", `${loopOf(own)}`, "-c:v", "libx264",
             "-preset", "superfast", "-threads", "1", "-bf",
             `${t.bframes ?? bframes}`, "-g", `${frames}`, "-keyint_min",
             `${frames}`, "-sc_threshold", "0", "-x264-params",
@@ -201,8 +208,7 @@ class Lane {
         const late = track.late ?? 0;
         if (kind === "picture") {
             /* A late one begins with a keyframe, as all do. */
-            const first = Math.ceil(late / LOOP_S) * LOOP_S * track.fps;
-            this.next = late ? first : 0;
+            this.next = Math.ceil(late / LOOP_S) * loopOf(track.fps);
             this.delay = track.frames[0].cts;
         }
     }
@@ -224,7 +230,7 @@ class Lane {
     take() {
         const { frames, fps } = this.track;
         const n = this.kind === "sound" ? LOOP_S * AUDIO_RATE / AAC_SAMPLES
-            : LOOP_S * fps;
+            : loopOf(fps);
         const f = frames[this.next++ % n];
         return this.kind === "sound" ? audioBody(this.index, FRAMES, f)
             : videoBody(this.index, FRAMES, f.key, f.cts, f.data);
@@ -310,7 +316,7 @@ export class MultitrackPublisher {
             videoBody(index, END, true, 0, Buffer.alloc(0)));
     }
 
-    /** Takes the place of all pictures' offsets: ms, by index. */
+    /** From now on a picture comes so much later, ms. */
     shift(index, ms) {
         const lane = this.#lanes.find((l) =>
             l.kind === "picture" && l.index === index);
@@ -342,7 +348,7 @@ URL is rtmp://HOST:PORT/live/KEY. Publishes until interrupted.
       misalign=MS    its pictures so much later
       stop=SECONDS   it ends then, and the others go on
       late=SECONDS   it begins then (at the next multiple of ${LOOP_S})
-  --fps N            30
+  --fps N            30; 29.97 and its like, too
   --gop SECONDS      2
   --bframes N        0
   --language TAG     a sound in that language; again for more
