@@ -8,18 +8,22 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
+import { Viewer, launch } from "./lib/browser.mjs";
 import { EnhancedPublisher } from "./lib/rtmp.mjs";
 import { KEY, Lectern } from "./lib/server.mjs";
+import { until } from "./lib/wait.mjs";
 
 const run = promisify(execFile);
-let server, encoder;
+let server, browser, encoder;
 
 before(async () => {
+    browser = await launch();
     server = await Lectern.start();
     encoder = await EnhancedPublisher.open(server.rtmpPort, KEY,
         await readFile("tests/data/rtmp/hevc-opus.messages"), 2000);
 });
 after(async () => {
+    await browser?.close();
     encoder?.end();
     const ended = await server?.stop();
     assert.equal(ended?.code, 0, server.log.slice(-20).join("\n"));
@@ -64,6 +68,23 @@ test("Opus becomes AAC for HLS", async () => {
     assert.match(said, /Audio: aac \(LC\).* 48000 Hz/);
 });
 
+const quality = (learner) => learner.page.getByLabel("Quality");
+const rungs = async (learner) =>
+    (await quality(learner).locator("option").allTextContents()).slice(1);
+
+test("a browser without HEVC is offered the H.264 alone", async () => {
+    const learner = await Viewer.open(browser, server.watch());
+    assert.equal(await learner.page.evaluate(() =>
+        MediaSource.isTypeSupported('video/mp4; codecs="hvc1.1.6.L60.90"')),
+    false, "this Chromium has HEVC: the test has nothing to say");
+    await learner.becomes("live");
+    await learner.sees(60);
+    assert.deepEqual(await rungs(learner), ["160p"]);
+    assert.equal((await learner.player).level, 160);
+    assert.deepEqual(learner.errors, []);
+    await learner.close();
+});
+
 test("nothing was repaired, dropped or refused", async () => {
     const text = await (await fetch(`${server.url}/metrics`)).text();
     const value = (name) => Number(text.split("\n")
@@ -88,4 +109,21 @@ test("AV1 passes through, too, with H.264 below it", async () => {
         .map((line) => new URL(line, server.playlist()).href);
     assert.match(await decoded(urls[0], "v"), /Video: av1 .*320x18\d/);
     assert.match(await decoded(urls[1], "v"), /Video: h264 \(Main\)/);
+});
+
+test("a browser with AV1 plays the encoder's bytes, and changes", async () => {
+    const learner = await Viewer.open(browser, server.watch());
+    await learner.becomes("live");
+    const [source, made] = await rungs(learner);
+    assert.deepEqual([source, made], ["180p", "160p"]);
+    for (const name of [source, made, source]) {
+        await quality(learner).selectOption(name);
+        await until(`the picture is ${name}`, async () =>
+            `${await learner.page.evaluate(() =>
+                document.querySelector("video").videoHeight)}p` === name);
+        await learner.sees(60);
+    }
+    assert.equal((await learner.player).state, "live");
+    assert.deepEqual(learner.errors, []);
+    await learner.close();
 });
