@@ -9,6 +9,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { Viewer, launch } from "./lib/browser.mjs";
+import { Publisher } from "./lib/ffmpeg.mjs";
 import { EnhancedPublisher } from "./lib/rtmp.mjs";
 import { KEY, Lectern } from "./lib/server.mjs";
 import { until } from "./lib/wait.mjs";
@@ -126,4 +127,24 @@ test("a browser with AV1 plays the encoder's bytes, and changes", async () => {
     assert.equal((await learner.player).state, "live");
     assert.deepEqual(learner.errors, []);
     await learner.close();
+});
+
+test("a lecture in HEVC alone says so to a browser without it", async () => {
+    encoder.end();
+    await server.stop();
+    server = await Lectern.start({ type: "BASIC" });
+    encoder = await EnhancedPublisher.open(server.rtmpPort, KEY,
+        await readFile("tests/data/rtmp/hevc-opus.messages"), 2000);
+    await server.isLive();
+    const learner = await Viewer.open(browser, server.watch());
+    await learner.becomes("foreign");
+    await learner.page.getByText("in a way that this browser lacks").waitFor();
+    assert.deepEqual(learner.errors, []);
+    /* The next one is encoded for everybody. */
+    encoder.end();
+    const other = new Publisher(server.rtmp());
+    await learner.becomes("live", 90000);
+    await learner.sees(30);
+    await learner.close();
+    await other.kill();
 });

@@ -4,7 +4,9 @@
  *
  *   idle ──load()──► loading ──first frame──► playing ◄──► stalled
  *    ▲                  │ no such stream          │ ENDLIST played out
- *    └────close()───────┴──► absent               └──► ended */
+ *    ├────close()───────┼──► absent               └──► ended
+ *    │                  │ codecs that this browser does not have
+ *    └────close()───────┴──► foreign */
 import Hls from "/assets/vendor/hls.min.mjs";
 import { ServerClock } from "./clock.js";
 import { nearest, recall } from "./language.js";
@@ -18,7 +20,8 @@ const STALL = 300;
 /** Fatal errors in a row before the whole pipeline is built anew. */
 const RECOVERIES = 3;
 
-/** @typedef {"idle"|"loading"|"playing"|"stalled"|"ended"|"absent"} MediaState */
+/** @typedef {"idle"|"loading"|"playing"|"stalled"|"ended"|"absent"
+ *     |"foreign"} MediaState */
 /** @typedef {import("./language.js").Sound} Sound */
 /** @typedef {{id: number, height: number, bitrate: number, name: string}} Rung */
 
@@ -372,6 +375,12 @@ export class LlHls extends EventTarget {
         if (absent && (code === 404 || code === 0 || code >= 500)) {
             this.#stop();
             this.#move("absent");
+            return;
+        }
+        if (data.details ===
+            Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR) {
+            this.#stop();
+            this.#move("foreign");
             return;
         }
         this.#recover(data.type === Hls.ErrorTypes.NETWORK_ERROR

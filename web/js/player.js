@@ -6,6 +6,7 @@
  *       │             ▲                   ▲                     │  ▲
  *       │             │ offline           │ media is back       ▼  │
  *   unsupported     ended ◄──────── channel over ──────── reconnecting
+ *   foreign (its codecs)
  *
  * The media may run ahead of the API (it is loaded at once, without asking
  * first) and the API ahead of the media; whichever comes first is believed
@@ -26,6 +27,8 @@ const CHANGE = 3500;
 const RETURN = 40000;
 /** Between attempts to load what the API says is live, ms. */
 const RETRY = 500;
+/** The same where it was in codecs that this browser lacks, ms. */
+const LOOK = 5000;
 
 /** Standard before its library is there. */
 const NOTHING = Object.freeze({
@@ -37,7 +40,7 @@ const NOTHING = Object.freeze({
 
 /**
  * @typedef {"connecting" | "waiting" | "starting" | "live" | "reconnecting"
- *     | "ended" | "unsupported"} PlayerState
+ *     | "ended" | "unsupported" | "foreign"} PlayerState
  * @typedef {import("./wish.js").Wish} Wish
  */
 
@@ -396,6 +399,8 @@ export class Player extends EventTarget {
             case "absent":
                 /* Real time asks again by itself, at its own pace. */
                 return this.#mode.front === "standard" || !isOn(was);
+            case "foreign":
+                return !isOn(was);
             case "idle":
                 return true;
             case "ended":
@@ -419,6 +424,9 @@ export class Player extends EventTarget {
             this.#become("live");
         } else if (media === "ended") {
             this.#become("ended");
+        } else if (on && (media === "foreign" ||
+            (this.#state === "foreign" && media === "loading"))) {
+            this.#become("foreign");
         } else if (this.#noStandard && this.#mode.name === "standard") {
             this.#become("unsupported");
         } else if (this.#said && !on && this.#reachable) {
@@ -435,8 +443,9 @@ export class Player extends EventTarget {
         } else if (on) {
             this.#become("starting");
         }
-        if (media === "absent" && on)
-            this.#timer = setTimeout(() => this.#again(), RETRY);
+        if (on && (media === "absent" || media === "foreign"))
+            this.#timer = setTimeout(() => this.#again(),
+                media === "absent" ? RETRY : LOOK);
     }
 
     /** One way is left for the other while the old picture stands. */

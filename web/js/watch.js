@@ -31,6 +31,12 @@ const WORDS = {
         "It lacks Media Source Extensions. A current Chrome, Edge, Firefox " +
             "or Safari has them.",
     ],
+    foreign: [
+        "Unsupported",
+        "This browser cannot play the lecture",
+        "It is sent as the lecturer's machine encodes it, in a way that this " +
+            "browser lacks (HEVC, most likely). Another browser may have it.",
+    ],
 };
 
 const channel = decodeURIComponent(
