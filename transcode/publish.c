@@ -11,8 +11,7 @@ enum { VARIED_FPS = 30 }; /* of a source whose cadence says nothing */
 static bool encodes_top(const struct transcode *t)
 {
     return t->conf.type == CHANNEL_STANDARD &&
-           (t->boundary.mode == BOUNDARY_GRID ||
-            !source_may_pass(track_info(t->video)));
+           (t->boundary.mode == BOUNDARY_GRID || !source_may_pass(t->video));
 }
 
 /* A browser begins small and grows with what the network allows, and goes

@@ -53,11 +53,25 @@ bool source_is_same(const struct track *a, const struct track *b)
            (!old.len || !memcmp(old.data, new.data, old.len));
 }
 
-bool source_may_pass(const struct track_info *info)
+bool source_is_rare(const struct track *t)
 {
+    struct slice config = track_config(t);
+    struct h264_params p;
+    struct h264_sps sps;
+
+    return track_info(t)->codec == CODEC_H264 &&
+           !h264_avcc_parse(&p, config.data, config.len) && p.sps_count &&
+           !h264_sps_parse(&sps, p.sps[0].data, p.sps[0].len) &&
+           (sps.chroma_format != 1 || sps.bit_depth != 8 ||
+            sps.chroma_bit_depth != 8);
+}
+
+bool source_may_pass(const struct track *t)
+{
+    const struct track_info *info = track_info(t);
     uint32_t side = info->width < info->height ? info->width : info->height;
 
     if (info->codec == CODEC_HEVC || info->codec == CODEC_AV1)
         return side >= LADDER_LINES_MIN;
-    return info->codec == CODEC_H264;
+    return info->codec == CODEC_H264 && !source_is_rare(t);
 }

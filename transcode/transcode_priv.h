@@ -82,9 +82,11 @@ void source_back(struct transcode *t);
 
 /* --- source_config.c: what a track's config says ---------------------------
  */
+/* H.264 of a kind that browsers do not show: not 4:2:0, or not of 8 bits. */
+bool source_is_rare(const struct track *t);
 /* Can its bytes be a rendition, with others beside it for players that do not
  * have its codec? */
-bool source_may_pass(const struct track_info *info);
+bool source_may_pass(const struct track *t);
 /* AAC-LC of one or two channels: any player has it. */
 bool source_is_plain(const struct track *t);
 /* May its pictures come in another order than they are shown? */
