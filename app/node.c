@@ -318,6 +318,12 @@ static void on_closed(void *arg)
     if (--n->closing == 0) n->on_done(n->done_arg);
 }
 
+void node_ask_away(struct node *n)
+{
+    for (int i = 0; i < INGESTS; i++)
+        if (n->ingests[i]) rtmp_server_ask_away(n->ingests[i]);
+}
+
 void node_drain(struct node *n, long grace_us, void (*on_done)(void *arg),
                 void *arg)
 {

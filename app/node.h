@@ -35,6 +35,9 @@ int node_open_realtime(struct node *n, struct realtime *r, char why[256]);
 struct edge *node_edge(struct node *n);
 /* Any thread: a new directory; shares d. */
 void node_set_directory(struct node *n, struct directory *d);
+/* On the node's loop, before its publishers are sent away for node_drain():
+ * those that know how to come again are asked to. */
+void node_ask_away(struct node *n);
 /* On the node's loop: no new connections; what runs may end within grace_us.
  * on_done is called on that loop. */
 void node_drain(struct node *n, long grace_us, void (*on_done)(void *arg),

@@ -206,12 +206,20 @@ static void drain_here(void *arg)
     free(o);
 }
 
+static void ask_away_here(void *arg)
+{
+    node_ask_away(arg);
+}
+
 static void drain(struct process *p)
 {
     if (p->draining) leave_at_once(); /* asked twice */
     log_info("app", "drain", log_s("reason", "signal"));
     demo_free(&p->demo);
     timer_cancel(&p->poll);
+    /* Before the word that ends their streams, which comes by the same way. */
+    for (int i = 0; i < p->loop_count; i++)
+        loop_post(p->loops[i], ask_away_here, p->nodes[i]);
     pipeline_drain(p->pipeline);
     timer_set(&p->drain_deadline, loop_now(p->loops[0]) + DRAIN_US);
     p->draining = p->loop_count;

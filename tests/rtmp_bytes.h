@@ -2,6 +2,7 @@
  * recorder of what a session makes of it. For unit and protocol tests. */
 #ifndef TESTS_RTMP_BYTES_H
 #define TESTS_RTMP_BYTES_H
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,7 +50,8 @@ static inline void put_body(struct builder *b, uint32_t stream,
     builder_release(body);
 }
 
-static inline void put_connect(struct builder *b, const char *app)
+static inline void put_connect_caps(struct builder *b, const char *app,
+                                    double caps)
 {
     struct builder body;
 
@@ -61,8 +63,17 @@ static inline void put_connect(struct builder *b, const char *app)
     amf_write_string(&body, app);
     amf_write_key(&body, "tcUrl");
     amf_write_string(&body, "rtmp://127.0.0.1/live");
+    if (caps >= 0) {
+        amf_write_key(&body, "capsEx");
+        amf_write_number(&body, caps);
+    }
     amf_write_end(&body);
     put_body(b, 0, &body);
+}
+
+static inline void put_connect(struct builder *b, const char *app)
+{
+    put_connect_caps(b, app, -1);
 }
 
 /* name(transaction, null, text): most commands; text NULL leaves it out. */

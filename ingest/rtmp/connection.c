@@ -544,3 +544,12 @@ void rtmp_connections_close(struct rtmp_server *s, const char *why)
         settle(c);
     }
 }
+
+void rtmp_connections_ask_away(struct rtmp_server *s, const char *why)
+{
+    LIST_FOREACH_SAFE (it, &s->connections) {
+        struct connection *c = LIST_ENTRY(it, struct connection, node);
+        rtmp_session_ask_away(c->session, why);
+        settle(c);
+    }
+}

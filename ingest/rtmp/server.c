@@ -12,6 +12,8 @@
 /* A handshake turn, or all a session has to say, as records. */
 enum { TLS_OUT_BYTES = 4 * TLS_OUT_MARGIN };
 
+static const char shutting_down[] = "the server is shutting down";
+
 void rtmp_server_limits_default(struct rtmp_server_limits *out)
 {
     *out = (struct rtmp_server_limits){1000, 64, 32};
@@ -147,6 +149,11 @@ static void on_listener_closed(uv_handle_t *handle)
     rtmp_server_maybe_done(s);
 }
 
+void rtmp_server_ask_away(struct rtmp_server *s)
+{
+    rtmp_connections_ask_away(s, shutting_down);
+}
+
 void rtmp_server_close(struct rtmp_server **out, void (*on_done)(void *arg),
                        void *arg)
 {
@@ -157,7 +164,7 @@ void rtmp_server_close(struct rtmp_server **out, void (*on_done)(void *arg),
     s->closing = true;
     s->on_done = on_done;
     s->done_arg = arg;
-    rtmp_connections_close(s, "the server is shutting down");
+    rtmp_connections_close(s, shutting_down);
     uv_close((uv_handle_t *)&s->listener, on_listener_closed);
 }
 

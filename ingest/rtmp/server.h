@@ -35,6 +35,9 @@ struct rtmp_server_conf {
  * errors. */
 int rtmp_server_create(struct rtmp_server **out,
                        const struct rtmp_server_conf *conf);
+/* The server goes down soon: clients that know how are asked to come again.
+ * Before their publishers are sent away, which ends their connections. */
+void rtmp_server_ask_away(struct rtmp_server *s);
 /* Stops listening at once, says goodbye to each publisher and closes; on_done
  * (may be NULL) follows when all is gone. Takes *s and sets it NULL. */
 void rtmp_server_close(struct rtmp_server **s, void (*on_done)(void *arg),

@@ -42,5 +42,6 @@ void rtmp_server_maybe_done(struct rtmp_server *s);
 void rtmp_connection_accept(struct rtmp_server *s);
 /* Says goodbye to each; they go when that was sent. */
 void rtmp_connections_close(struct rtmp_server *s, const char *why);
+void rtmp_connections_ask_away(struct rtmp_server *s, const char *why);
 
 #endif

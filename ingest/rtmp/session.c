@@ -272,6 +272,12 @@ void rtmp_session_close(struct rtmp_session *s, const char *why)
     rtmp_session_end(s, 0, why);
 }
 
+void rtmp_session_ask_away(struct rtmp_session *s, const char *why)
+{
+    if (s->reconnects && s->state == RTMP_LIVE)
+        rtmp_reply_notice(s, "NetConnection.Connect.ReconnectRequest", why);
+}
+
 /* --- bytes out, time, questions --- */
 
 int rtmp_session_pull(struct rtmp_session *s, struct slice *out)

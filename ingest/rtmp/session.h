@@ -80,6 +80,10 @@ int rtmp_session_accept(struct rtmp_session *s, int64_t now);
 void rtmp_session_refuse(struct rtmp_session *s, int err, const char *why);
 /* Ends a publisher's session in words: taken over, stopped, draining. */
 void rtmp_session_close(struct rtmp_session *s, const char *why);
+/* Asks a client that knows the word to come again (E-RTMP v2 "Reconnect
+ * Request"); to others it says nothing. The session goes on until it is closed.
+ */
+void rtmp_session_ask_away(struct rtmp_session *s, const char *why);
 
 enum rtmp_state rtmp_session_state(const struct rtmp_session *s);
 /* False while more bytes would only be kept. */
@@ -88,9 +92,9 @@ bool rtmp_session_wants_read(const struct rtmp_session *s);
 int rtmp_session_error(const struct rtmp_session *s);
 const char *rtmp_session_reason(const struct rtmp_session *s);
 const char *rtmp_session_app(const struct rtmp_session *s);
-/* What the client calls itself (flashVer, encoder); "" if nothing. */
 /* What the last on_publish's name said: see ingest/priority.h. */
 int32_t rtmp_session_priority(const struct rtmp_session *s);
+/* What the client calls itself (flashVer, encoder); "" if nothing. */
 const char *rtmp_session_client(const struct rtmp_session *s);
 const struct rtmp_session_counts *rtmp_session_counts(
     const struct rtmp_session *s);

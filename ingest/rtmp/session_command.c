@@ -45,6 +45,9 @@ static void read_connect(struct rtmp_session *s, struct amf_reader *r)
             amf_text_is(t.key, "videoFourCcInfoMap") ||
             amf_text_is(t.key, "capsEx"))
             s->offers_enhanced = true;
+        if (t.type == AMF_NUMBER && amf_text_is(t.key, "capsEx"))
+            s->reconnects = t.number >= 1 && t.number < CAPS_EX_MAX &&
+                            (uint32_t)t.number & CAPS_RECONNECT;
         if (t.type == AMF_OBJECT || t.type == AMF_ARRAY) {
             if (amf_skip(r, &t)) return;
         } else if (t.type == AMF_STRING && amf_text_is(t.key, "app")) {

@@ -52,6 +52,15 @@ struct budget {
     int64_t at;
 };
 
+/* E-RTMP v2, "capsEx". */
+enum {
+    CAPS_RECONNECT = 1,
+    CAPS_MULTITRACK = 2,
+    CAPS_MODIFIERS = 4,
+    CAPS_NANOSECONDS = 8,
+    CAPS_EX_MAX = 1 << 16,
+};
+
 enum { NUMBERS_MAX = 32 }; /* tracks that metadata speaks of */
 
 /* One elementary stream: a kind and the number its sender gives it. */
@@ -92,6 +101,7 @@ struct rtmp_session {
     double object_encoding;
     int32_t priority;     /* of the last publish */
     bool offers_enhanced; /* connect spoke of E-RTMP: so does our answer */
+    bool reconnects;      /* it knows NetConnection.Connect.ReconnectRequest */
     uint32_t streams, publish_stream;
     int commands;
 
@@ -148,5 +158,8 @@ void rtmp_reply_error(struct rtmp_session *s, double transaction,
                       const char *code, const char *description);
 void rtmp_reply_status(struct rtmp_session *s, const char *level,
                        const char *code, const char *description);
+/* The same of the connection, not of its stream. */
+void rtmp_reply_notice(struct rtmp_session *s, const char *code,
+                       const char *description);
 
 #endif

@@ -9,9 +9,6 @@ enum {
     CSID_STATUS = 5,
     REPLY_BYTES_MAX = 4096,
     PEER_BANDWIDTH_DYNAMIC = 2,
-    CAPS_MULTITRACK = 2,
-    CAPS_MODIFIERS = 4,
-    CAPS_NANOSECONDS = 8,
     FOURCC_DECODE = 1,
     FOURCC_FORWARD = 4,
 };
@@ -93,7 +90,8 @@ static void put_number(struct builder *b, const char *key, double value)
 static void put_enhanced(struct builder *b)
 {
     put_number(b, "capsEx",
-               CAPS_MULTITRACK | CAPS_MODIFIERS | CAPS_NANOSECONDS);
+               CAPS_RECONNECT | CAPS_MULTITRACK | CAPS_MODIFIERS |
+                   CAPS_NANOSECONDS);
     amf_write_key(b, "videoFourCcInfoMap");
     amf_write_object(b);
     put_number(b, "avc1", FOURCC_DECODE | FOURCC_FORWARD);
@@ -157,8 +155,9 @@ void rtmp_reply_error(struct rtmp_session *s, double transaction,
     send(s, CSID_COMMAND, RTMP_COMMAND_AMF0, 0, &b);
 }
 
-void rtmp_reply_status(struct rtmp_session *s, const char *level,
-                       const char *code, const char *description)
+static void send_status(struct rtmp_session *s, uint32_t stream,
+                        const char *level, const char *code,
+                        const char *description)
 {
     struct builder b;
 
@@ -169,5 +168,17 @@ void rtmp_reply_status(struct rtmp_session *s, const char *level,
     amf_write_object(&b);
     put_status(&b, level, code, description);
     amf_write_end(&b);
-    send(s, CSID_STATUS, RTMP_COMMAND_AMF0, s->publish_stream, &b);
+    send(s, CSID_STATUS, RTMP_COMMAND_AMF0, stream, &b);
+}
+
+void rtmp_reply_status(struct rtmp_session *s, const char *level,
+                       const char *code, const char *description)
+{
+    send_status(s, s->publish_stream, level, code, description);
+}
+
+void rtmp_reply_notice(struct rtmp_session *s, const char *code,
+                       const char *description)
+{
+    send_status(s, 0, "status", code, description);
 }

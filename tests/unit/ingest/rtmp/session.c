@@ -621,7 +621,60 @@ out:
     recorder_release(&r);
 }
 
+/* 1: it knows the request; another bit, none, or nonsense: it does not. */
+static void check_ask_away(double caps, bool asked)
+{
+    struct builder b;
+
+    if (recorder_init(&r, true)) return;
+    builder_init(&b, 65536);
+    put_handshake(&b);
+    put_connect_caps(&b, "live", caps);
+    put_call(&b, 1, "publish", 5, "demo-key");
+    if (recorder_take(&r, &b, 0)) goto out;
+    rtmp_session_ask_away(r.session, "the server is shutting down");
+    recorder_pull(&r);
+    assert_int_equal(rtmp_session_state(r.session), RTMP_LIVE);
+    if (r.out.err) goto out;
+    assert_int_equal(recorder_said(&r, "Connect.ReconnectRequest"), asked);
+    rtmp_session_close(r.session, "the server is shutting down");
+    recorder_pull(&r);
+    assert_int_equal(rtmp_session_state(r.session), RTMP_CLOSING);
+out:
+    recorder_release(&r);
+}
+
+static void test_who_can_is_asked_to_reconnect(void **state)
+{
+    (void)state;
+    check_ask_away(1, true);
+    check_ask_away(15, true);
+    check_ask_away(14, false);
+    check_ask_away(-1, false);
+    check_ask_away(1e300, false);
+    check_ask_away(NAN, false);
+}
+
+static void test_who_does_not_publish_is_not_asked(void **state)
+{
+    struct builder b;
+
+    (void)state;
+    if (recorder_init(&r, true)) goto out;
+    builder_init(&b, 65536);
+    put_handshake(&b);
+    put_connect_caps(&b, "live", 1);
+    if (recorder_take(&r, &b, 0)) goto out;
+    rtmp_session_ask_away(r.session, "the server is shutting down");
+    recorder_pull(&r);
+    assert_false(recorder_said(&r, "ReconnectRequest"));
+out:
+    recorder_release(&r);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_who_can_is_asked_to_reconnect),
+    cmocka_unit_test(test_who_does_not_publish_is_not_asked),
     cmocka_unit_test(test_dialogue_to_live),
     cmocka_unit_test(test_where_the_key_may_be),
     cmocka_unit_test(test_priorities),
