@@ -103,13 +103,20 @@ bool languages_track(struct transcode *t, struct track *track)
     return true;
 }
 
+void languages_forget(struct transcode *t, uint8_t id)
+{
+    struct language *l = languages_find(t, id);
+
+    if (!l) return;
+    leave(l);
+    publish_change(t);
+}
+
 void languages_yield(struct transcode *t, struct track *first)
 {
     const struct track_info *info = track_info(first);
-    struct language *l = languages_find(t, info->id);
     struct track *before = NULL;
 
-    if (l) leave(l);
     if (info->kind != TRACK_AUDIO) return;
     if (t->audio && track_info(t->audio)->id != info->id &&
         !t->languages.first_lost)

@@ -174,6 +174,7 @@ void publish_waiting(struct transcode *t)
                             : INT64_MIN;
 
     t->audio_waits = t->renews = false;
+    t->waiting = 0;
     for (int i = 0; i < t->source.count; i++) {
         struct pending_item *item = &t->source.items[i];
         if (item->track)

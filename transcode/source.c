@@ -9,7 +9,7 @@ enum {
     ANNOUNCED_US = 5000000, /* and this long where a video was promised */
     PAUSE_US = 500000,      /* sound after so much of nothing begins anew */
     DISC_US = 2000000, /* sound's break this soon after video's is the same */
-    WAITING_MAX = 250, /* sound frames kept for a mark: about 5 s */
+    WAITING_MAX = 250, /* of the first sound, kept for a mark: about 5 s */
     ADVICE_MAX = 128,
 };
 
@@ -81,11 +81,12 @@ static void decided(struct transcode *t, const struct boundary_step *step)
     for (int i = 0; i < source.count; i++) {
         struct frame *f = source.items[i].frame;
         bool sound = t->audio && f->track_id == track_info(t->audio)->id;
+        bool shown = t->video && f->track_id == track_info(t->video)->id;
         if (languages_find(t, f->track_id) || (sound && !t->audio_alone)) {
             publish_audio(t, f);
             continue;
         }
-        if (t->boundary.mode != BOUNDARY_FOLLOW) continue;
+        if (t->boundary.mode != BOUNDARY_FOLLOW || !(sound || shown)) continue;
         struct boundary_frame bf = {f->dts, f->pts, f->flags & FRAME_KEY,
                                     false};
         if (sound) {
@@ -329,11 +330,13 @@ static void on_audio(struct transcode *t, struct frame *f)
     if (t->video && !t->audio_waits && !t->still.on &&
         boundary_stall(&t->boundary, pts, &stalled))
         publish_mark(t, &stalled);
-    if (t->audio_waits && t->source.count >= WAITING_MAX) publish_waiting(t);
-    if (t->audio_waits)
+    if (t->waiting >= WAITING_MAX) publish_waiting(t);
+    if (t->audio_waits) {
+        t->waiting++;
         pending_frame(&t->source, f);
-    else
+    } else {
         publish_audio(t, f);
+    }
 }
 
 /* What is no rung is on the bus for whoever wants it: sounds for which there
@@ -361,7 +364,10 @@ void source_track(struct transcode *t, struct track *track)
     struct track **slot = video ? &t->video : &t->audio;
 
     if (info->kind != TRACK_VIDEO && info->kind != TRACK_AUDIO) return;
-    if (!video) tracks_forget(&t->tracks, info->id);
+    if (video)
+        languages_forget(t, info->id);
+    else
+        tracks_forget(&t->tracks, info->id);
     if (*slot && info->id > track_info(*slot)->id) {
         if (video ? !further_track(t, track) : !languages_track(t, track))
             pass_over(t, track);
@@ -415,6 +421,7 @@ void source_break(struct transcode *t)
     still_break(&t->still);
     tracks_break(&t->tracks);
     pending_release(&t->source);
+    t->waiting = 0;
     t->audio_seen = t->renews = false;
     t->audio_waits = t->planned && t->video;
 }

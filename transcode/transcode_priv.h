@@ -44,6 +44,7 @@ struct transcode {
     /* After a break, or with another config, sound waits for the mark that
      * says so to players. */
     bool audio_waits;
+    int waiting; /* frames of the first one that do */
     bool renews; /* another config: what is made of it waits, too */
     int64_t audio_from_pts;
     int64_t audio_pts;           /* the source's newest */
@@ -102,8 +103,10 @@ void languages_begin(struct transcode *t, const struct rungs_conf *conf,
 void languages_end(struct transcode *t); /* fine where it did not begin */
 /* False: there is no room for it. */
 bool languages_track(struct transcode *t, struct track *track);
-/* This one is about to be the first video or the first sound: it is no place's
- * any more, and the first sound until now, if it goes on, gets one. */
+/* That id is a picture now. */
+void languages_forget(struct transcode *t, uint8_t id);
+/* This one is about to be the first video or the first sound: the first sound
+ * until now, if it goes on, gets a place. */
 void languages_yield(struct transcode *t, struct track *first);
 void languages_frame(struct transcode *t, struct frame *f);
 /* Whose source has this id; NULL if none. */

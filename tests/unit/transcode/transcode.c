@@ -50,6 +50,7 @@ static struct rig {
     int64_t second_off; /* so many ticks later */
     bool silent;        /* the capture's sound stays away */
     uint8_t twin;       /* the id under which it comes once more; 0: none */
+    int twins;          /* and under so many more behind that */
     struct slice *keep; /* Opus packets, where they are wanted */
     int kept;
 } rig;
@@ -185,12 +186,14 @@ static void give_frame(const struct wire_record *r, uint8_t flags)
     frame_unref(&f);
     uint8_t again = video ? (rig.second ? SECOND : 0) : rig.twin;
     if (!again) return;
-    moved.v.frame.track_id = again;
     moved.v.frame.pts += video ? rig.second_off : 0;
     moved.v.frame.dts += video ? rig.second_off : 0;
-    assert_int_equal(wire_to_frame(&moved, &f), 0);
-    bus_append(rig.bus, f);
-    frame_unref(&f);
+    for (int i = 0; i <= (video ? 0 : rig.twins); i++) {
+        moved.v.frame.track_id = (uint8_t)(again + i);
+        assert_int_equal(wire_to_frame(&moved, &f), 0);
+        bus_append(rig.bus, f);
+        frame_unref(&f);
+    }
 }
 
 /* The capture's first track, before its first frame. */
@@ -657,6 +660,76 @@ static void test_the_lower_number_is_the_first_sound(void **state)
     finish();
 }
 
+/* The capture's sound, which nobody told yet, under this id. */
+static void tell_sound(uint8_t id)
+{
+    struct track *t;
+
+    for (int i = 0; i < rig.record_count; i++) {
+        struct wire_record r = rig.capture[i];
+        if (r.type != WIRE_TRACK || r.v.track.kind != TRACK_AUDIO) continue;
+        r.v.track.id = id;
+        assert_int_equal(wire_to_track(&r, &t), 0);
+        bus_track(rig.bus, t);
+        track_unref(&t);
+        return;
+    }
+}
+
+/* More sounds than there are places, the first of them last: what has no place
+ * any more is no picture. */
+static void test_a_sound_that_lost_its_place_is_dropped(void **state)
+{
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    rig.offset = TICK;
+    tell_first();
+    for (uint8_t id = 3; id < 4 + LADDER_LANGUAGES_MAX; id++)
+        tell_sound(id);
+    rig.twin = 3;
+    play(0, 30, false, 0);
+    tell_sound(2);
+    play(30, 240, false, 0);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
+    assert_int_equal(gaps, 0);
+    finish();
+}
+
+/* How many languages there are does not shorten how long sound waits. */
+static void test_sound_of_another_config_waits_for_its_mark(void **state)
+{
+    static const uint8_t stereo[] = {0x12, 0x10};
+    struct buf *config;
+    struct track *t;
+    int before;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 2, false, 0);
+    for (uint8_t id = 3; id < 3 + LADDER_LANGUAGES_MAX; id++)
+        tell_twin(id, "de");
+    rig.twin = 3;
+    rig.twins = LADDER_LANGUAGES_MAX - 1;
+    play(2, 65, false, 0);
+    before = frames_of(LADDER_AUDIO);
+    assert_true(before > 80);
+    struct track_info info = *track_info(bus_find_track(rig.bus, 2));
+    info.channels = 2;
+    assert_int_equal(buf_create(&config, stereo, sizeof stereo), 0);
+    struct slice all = slice_take(&config);
+    assert_int_equal(track_create(&t, &info, all), 0);
+    slice_unref(&all);
+    bus_track(rig.bus, t);
+    track_unref(&t);
+    play(65, 120, false, 0);
+    assert_int_equal(frames_of(LADDER_AUDIO), before);
+    play(120, 180, false, 0);
+    assert_true(frames_of(LADDER_AUDIO) > before + 80);
+    finish();
+}
+
 /* The capture's picture once more, as a second track. */
 static void tell_second(uint32_t width, uint32_t height)
 {
@@ -691,6 +764,31 @@ static void test_a_second_picture_is_a_rung_as_it_is(void **state)
     assert_int_equal(check_rung(LADDER_TOP, &gaps), 240);
     assert_int_equal(check_rung(LADDER_160P, &gaps), 240);
     assert_int_equal(tracks_of(LADDER_160P), 1);
+    finish();
+}
+
+/* What was a language is a picture with who comes next: the two are of one
+ * number, and not of one rendition. */
+static void test_a_language_that_becomes_a_picture(void **state)
+{
+    int before;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 1, false, 0);
+    tell_twin(SECOND, "de");
+    play(1, 120, false, 0);
+    before = frames_of(LADDER_LANGUAGE);
+    assert_true(before > 100);
+    bus_signal(rig.bus, BUS_GONE);
+    bus_signal(rig.bus, BUS_BACK);
+    rig.twin = 0;
+    rig.second = true;
+    rig.offset = 90000;
+    tell_second(640, 360);
+    play(120, 240, false, FRAME_DISCONTINUITY);
+    assert_int_equal(frames_of(LADDER_LANGUAGE), before);
+    assert_true(frames_of(LADDER_360P) > 0);
     finish();
 }
 
@@ -1076,6 +1174,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_basic_needs_no_child),
     cmocka_unit_test(test_a_takeover_whose_sound_comes_first),
     cmocka_unit_test(test_two_sounds_pass),
+    cmocka_unit_test(test_a_language_that_becomes_a_picture),
+    cmocka_unit_test(test_a_sound_that_lost_its_place_is_dropped),
+    cmocka_unit_test(test_sound_of_another_config_waits_for_its_mark),
     cmocka_unit_test(test_sounds_come_and_go),
     cmocka_unit_test(test_the_lower_number_is_the_first_sound),
     cmocka_unit_test(test_a_second_sound_in_opus_is_made),
