@@ -9,6 +9,7 @@
 #include "core/base/metric.h"
 #include "core/loop/loop.h"
 #include "core/loop/timer.h"
+#include "packager/drift.h"
 #include "packager/rendition.h"
 #include "packager/silence.h"
 
@@ -50,6 +51,7 @@ struct packager {
     struct plan plan;
     bool planned, ended;
     struct mark_log marks;
+    struct drift drift;
     struct lane lanes[STORE_RENDITIONS_MAX];
     int lane_count;
     bool has_video;   /* the source sends video */
@@ -312,6 +314,16 @@ static struct lane *find_lane(struct packager *p, uint8_t track_id)
     return NULL;
 }
 
+static void note_drift(struct packager *p, const struct frame *f,
+                       const struct track_info *t)
+{
+    int64_t whole = f->dts / t->timescale, part = f->dts % t->timescale;
+
+    if (!f->captured_at) return;
+    drift_note(&p->drift, whole * 1000000 + part * 1000000 / t->timescale,
+               f->captured_at - bus_conf(p->bus)->origin_at);
+}
+
 static void on_frame(struct packager *p, struct frame *f)
 {
     struct lane *l;
@@ -319,7 +331,9 @@ static void on_frame(struct packager *p, struct frame *f)
     if (f->track_id < TRACK_RENDITION_FIRST) {
         struct track *t = bus_find_track(p->bus, f->track_id);
 
-        if (!t || track_info(t)->kind != TRACK_VIDEO) return;
+        if (!t) return;
+        note_drift(p, f, track_info(t));
+        if (track_info(t)->kind != TRACK_VIDEO) return;
         if (p->video_id && f->track_id > p->video_id) return;
         p->video_id = f->track_id;
         p->has_video = true;
@@ -426,6 +440,7 @@ static void on_drained(void *arg)
 
 static void on_gone(struct packager *p)
 {
+    drift_break(&p->drift);
     timer_set(&p->drain, loop_now(bus_loop(p->bus)) + DRAIN_US);
     p->video_id = 0;
     if (p->listed) tell_state(p, STORE_RECONNECTING);
@@ -458,12 +473,18 @@ static void on_lost(struct packager *p)
     stop_all(p);
 }
 
+static void on_mark(struct packager *p, const struct mark *m)
+{
+    if (mark_log_add(&p->marks, m)) return;
+    mark_log_shift(&p->marks, drift_shift(&p->drift));
+}
+
 static void on_event(struct packager *p, const struct bus_event *e)
 {
     switch (e->type) {
     case BUS_TRACK: on_track(p, e->v.track); break;
     case BUS_FRAME: on_frame(p, e->v.frame); break;
-    case BUS_MARK: mark_log_add(&p->marks, &e->v.mark); break;
+    case BUS_MARK: on_mark(p, &e->v.mark); break;
     case BUS_PLAN: on_plan(p, e->v.plan); break;
     case BUS_GONE: on_gone(p); break;
     case BUS_BACK: on_back(p); break;

@@ -57,7 +57,7 @@ static void write_segment_head(struct builder *b, const struct store *s,
         *init = g->head.init;
         builder_printf(b, "#EXT-X-MAP:URI=\"init-%u.mp4\"\n", *init);
     }
-    clock_iso8601(date, s->plan.origin_wall_us + g->head.pts_us);
+    clock_iso8601(date, s->plan.origin_wall_us + g->head.date_us);
     builder_printf(b, "#EXT-X-PROGRAM-DATE-TIME:%s\n", date);
 }
 

@@ -244,6 +244,7 @@ static int open_segment(struct rendition *r, const struct mark *m, int64_t pts)
     if (r->known) rendition_miss(r, m->msn);
     r->head = (struct store_head){
         .pts_us = to_us(r, pts),
+        .date_us = to_us(r, pts) + mark_log_shift_of(r->conf.marks, m->msn),
         .init = r->init,
         .breaks = breaks,
         .discontinuity = m->discontinuity,
@@ -269,6 +270,7 @@ void rendition_miss(struct rendition *r, uint64_t msn)
         e->msn = k;
         e->v.gap.head = (struct store_head){
             .pts_us = m->pts * 100 / 9,
+            .date_us = m->pts * 100 / 9 + mark_log_shift_of(r->conf.marks, k),
             .init = r->init,
             .breaks = breaks,
             .discontinuity = m->discontinuity,

@@ -21,6 +21,7 @@ int mark_log_add(struct mark_log *l, const struct mark *m)
     else if (m->discontinuity)
         breaks++;
     l->breaks[l->count % MARK_LOG_MAX] = breaks;
+    l->shifts[l->count % MARK_LOG_MAX] = 0;
     l->count++;
     return 0;
 }
@@ -47,6 +48,18 @@ const struct mark *mark_log_find(const struct mark_log *l, uint64_t msn,
         return m;
     }
     return NULL;
+}
+
+void mark_log_shift(struct mark_log *l, int64_t shift_us)
+{
+    l->shifts[(l->count - 1) % MARK_LOG_MAX] = shift_us;
+}
+
+int64_t mark_log_shift_of(const struct mark_log *l, uint64_t msn)
+{
+    const struct mark *m = mark_log_find(l, msn, NULL);
+
+    return m ? l->shifts[m - l->marks] : 0;
 }
 
 /* --- segmenter ------------------------------------------------------------ */

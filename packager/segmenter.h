@@ -37,11 +37,16 @@ enum { MARK_LOG_MAX = 128, SEGMENTER_GAPS_MAX = 64 };
 struct mark_log {
     struct mark marks[MARK_LOG_MAX];
     uint32_t breaks[MARK_LOG_MAX]; /* discontinuities up to and with it */
+    int64_t shifts[MARK_LOG_MAX];  /* of dates against pts, µs */
     uint64_t count;                /* ever added */
 };
 
 /* msn must grow; 0 or ERR_ORDER. The first mark is no discontinuity. */
 int mark_log_add(struct mark_log *l, const struct mark *m);
+/* Of the newest one, which is there; and what was said of msn, 0 if that is
+ * forgotten. */
+void mark_log_shift(struct mark_log *l, int64_t shift_us);
+int64_t mark_log_shift_of(const struct mark_log *l, uint64_t msn);
 /* Borrowed; NULL if unknown or forgotten. breaks may be NULL. */
 const struct mark *mark_log_find(const struct mark_log *l, uint64_t msn,
                                  uint32_t *breaks);

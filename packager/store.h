@@ -68,7 +68,8 @@ enum store_event_type {
 
 /* What a segment is, said with its part 0 or its gap. */
 struct store_head {
-    int64_t pts_us; /* first sample, on the stream's timeline */
+    int64_t pts_us;  /* first sample, on the stream's timeline */
+    int64_t date_us; /* the same by our clock: see packager/drift.h */
     uint32_t init;
     uint32_t breaks; /* discontinuities of the stream up to and with it */
     bool discontinuity;

@@ -114,6 +114,7 @@ static void say_part(struct world *w, uint64_t msn, int index, bool closes)
     e->v.part.index = index;
     e->v.part.duration_us = 200000;
     e->v.part.head.pts_us = (int64_t)msn * 400000;
+    e->v.part.head.date_us = (int64_t)msn * 400000;
     e->v.part.head.init = 1;
     e->v.part.closes = closes;
     e->v.part.captured_at = clock_mono_us();

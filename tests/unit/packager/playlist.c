@@ -31,7 +31,7 @@ static struct store *make(int open)
         e->msn = 10 + (uint64_t)(i / 10);
         e->v.part.index = i % 10;
         e->v.part.duration_us = 200000;
-        e->v.part.head.pts_us = i / 10 * 2000000;
+        e->v.part.head.pts_us = e->v.part.head.date_us = i / 10 * 2000000;
         e->v.part.head.init = 1;
         e->v.part.independent = i % 10 == 0;
         e->v.part.closes = i % 10 == 9;
