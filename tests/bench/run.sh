@@ -1,8 +1,9 @@
 #!/bin/sh
 # Every figure of README's table, one after the other on a quiet machine.
-# usage: tests/bench/run.sh [latency|realtime|ladder|http|cost|whep ...]   (none: all)
+# usage: tests/bench/run.sh [latency|realtime|ladder|http|cost|publishers|whep
+#        ...]   (none: all)
 set -u
-[ $# -gt 0 ] || set -- latency realtime ladder http cost whep
+[ $# -gt 0 ] || set -- latency realtime ladder http cost publishers whep
 echo "machine: $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo |
     head -n 1), $(date -u +%F)"
 failed=0
@@ -16,6 +17,7 @@ for part; do
     ladder) sh tests/bench/ladder.sh ;;
     http) sh tests/bench/http.sh ;;
     cost) node tests/bench/cost.mjs ;;
+    publishers) node tests/bench/publishers.mjs ;;
     *) echo "no such part: $part"; false ;;
     esac || failed=1
 done
