@@ -242,6 +242,23 @@ test("a publisher that comes back may bring another language", async () => {
     assert.equal((await server.channel()).generation, generation);
 });
 
+test("sound alone plays, in each language", async () => {
+    await begin(() => publishSounds(server.srt(), [
+        { tone: 1000, language: "eng" }, { tone: 400, language: "deu" }],
+    { picture: false }));
+    await uris();
+    const { stdout } = await run(`${BUILD}/lectern`,
+        ["check", server.playlist(), "--seconds", "6"]).catch((e) => e);
+    assert.match(stdout, /: 0 rules broken/);
+    const learner = await Viewer.open(browser, server.watch());
+    await learner.becomes("live");
+    await hears(learner.page, 1000);
+    await menu(learner.page).selectOption("Deutsch");
+    await hears(learner.page, 400);
+    assert.deepEqual(learner.errors, []);
+    await learner.close();
+});
+
 test("a lecture in one language has no menu", async () => {
     await begin(() => publishSounds(server.srt(),
         [{ tone: 1000, language: "eng" }]));

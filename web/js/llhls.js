@@ -317,8 +317,9 @@ export class LlHls extends EventTarget {
             this.#stalls++;
             this.#move("stalled");
         }
-        if (this.#state === "stalled" && this.#lastMoveAt === now)
-            this.#move("playing");
+        const waits = this.#state === "stalled" ||
+            (this.#state === "loading" && this.#isHeard);
+        if (waits && this.#lastMoveAt === now) this.#move("playing");
         if (this.#state === "stalled") this.#control.stalled();
         const decision = this.#control.tick({
             now: now / 1000,
@@ -331,6 +332,15 @@ export class LlHls extends EventTarget {
             video.playbackRate = decision.rate;
         if (decision.jumpTo !== null) video.currentTime = decision.jumpTo;
         this.#emit("tick");
+    }
+
+    /** Sound alone plays; there will be no frame to say so. */
+    get #isHeard() {
+        const { paused, readyState, currentTime, HAVE_FUTURE_DATA } = this.#video;
+        const levels = this.#hls?.levels ?? [];
+        return !paused && readyState >= HAVE_FUTURE_DATA && currentTime > 0 &&
+            levels.length > 0 &&
+            levels.every(({ height, videoCodec }) => !height && !videoCodec);
     }
 
     /** Buffered seconds ahead of the position, over hairline gaps. */
