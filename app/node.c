@@ -78,6 +78,20 @@ static void detach(struct publisher *p, void *arg)
     pipeline_detach(p, n->pipeline);
 }
 
+static int32_t live_priority(const char *channel, void *arg)
+{
+    struct node *n = arg;
+
+    return pipeline_live_priority(n->pipeline, channel);
+}
+
+static bool guarded(const char *channel, void *arg)
+{
+    struct node *n = arg;
+
+    return pipeline_guarded(n->pipeline, channel);
+}
+
 static void on_starving(struct publisher *p, bool starving, void *arg)
 {
     struct node *n = arg;
@@ -187,6 +201,8 @@ static struct ingest_door make_door(struct node *n)
     return (struct ingest_door){.authorise = authorise,
                                 .attach = attach,
                                 .detach = detach,
+                                .live_priority = live_priority,
+                                .guarded = guarded,
                                 .arg = n,
                                 .metrics = n->conf.metrics,
                                 .limits = door_limits(n->conf.settings),

@@ -54,6 +54,8 @@ void pipeline_health(struct publisher *p, const struct health_figures *f,
                      void *pipeline);
 /* Any thread: the priority of the channel's live publisher, else 0. */
 int32_t pipeline_live_priority(struct pipeline *p, const char *channel);
+/* Any thread: are takeovers by one of the same priority refused now? */
+bool pipeline_guarded(struct pipeline *p, const char *channel);
 struct loop *pipeline_home(const struct pipeline *p); /* any thread */
 /* On the home loop: see app/vitals.h. NULL without memory. */
 struct buf *pipeline_vitals_json(struct pipeline *p, const char *channel);

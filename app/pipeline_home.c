@@ -4,6 +4,7 @@
 #include "app/door.h"
 #include "app/pipeline_priv.h"
 #include "control/directory.h"
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/metric.h"
@@ -108,6 +109,7 @@ static bool may_take_over(struct live *l)
     if (now < l->refuse_until) return false;
     if (oldest && now - oldest < TAKEOVER_SPAN_US) {
         l->refuse_until = now + TAKEOVER_PAUSE_US;
+        ranks_guard(&l->pipeline->ranks, l->channel, l->refuse_until);
         memset(l->takeovers, 0, sizeof l->takeovers);
         return false;
     }
@@ -261,6 +263,11 @@ void pipeline_health(struct publisher *publisher,
 int32_t pipeline_live_priority(struct pipeline *p, const char *channel)
 {
     return ranks_of(&p->ranks, channel);
+}
+
+bool pipeline_guarded(struct pipeline *p, const char *channel)
+{
+    return ranks_guarded(&p->ranks, channel, clock_mono_us());
 }
 
 void pipeline_impression(void *arg)

@@ -11,6 +11,7 @@
 struct rank {
     char channel[CHANNEL_NAME_SIZE];
     int32_t priority;
+    int64_t guarded_until; /* 0: not */
 };
 
 /* Immutable once it is in the holder. */
@@ -53,13 +54,15 @@ static const struct rank *find(const struct snapshot *s, const char *channel)
     return NULL;
 }
 
-void ranks_set(struct ranks *r, const char *channel, int32_t priority)
+/* Puts `now` in the place of what is there of its channel. */
+static void change(struct ranks *r, const struct rank *now)
 {
     struct snapshot *was = holder_take(&r->snapshot), *made = NULL;
-    const struct rank *old = find(was, channel);
+    const struct rank *old = find(was, now->channel);
     size_t count = was ? was->count : 0;
 
-    if ((old ? old->priority : 0) == priority) {
+    if ((old ? old->priority : 0) == now->priority &&
+        (old ? old->guarded_until : 0) == now->guarded_until) {
         unref(was);
         return;
     }
@@ -70,15 +73,39 @@ void ranks_set(struct ranks *r, const char *channel, int32_t priority)
         for (size_t i = 0; i < count; i++)
             if (&was->ranks[i] != old)
                 made->ranks[made->count++] = was->ranks[i];
-        if (priority) {
-            struct rank *mine = &made->ranks[made->count++];
-            snprintf(mine->channel, sizeof mine->channel, "%s", channel);
-            mine->priority = priority;
-        }
+        if (now->priority || now->guarded_until)
+            made->ranks[made->count++] = *now;
     }
     holder_put(&r->snapshot, made);
     unref(made);
     unref(was);
+}
+
+void ranks_set(struct ranks *r, const char *channel, int32_t priority)
+{
+    struct rank now = {.priority = priority};
+
+    snprintf(now.channel, sizeof now.channel, "%s", channel);
+    change(r, &now);
+}
+
+void ranks_guard(struct ranks *r, const char *channel, int64_t until_at)
+{
+    struct rank now = {.priority = ranks_of(r, channel),
+                       .guarded_until = until_at};
+
+    snprintf(now.channel, sizeof now.channel, "%s", channel);
+    change(r, &now);
+}
+
+bool ranks_guarded(struct ranks *r, const char *channel, int64_t now_at)
+{
+    struct snapshot *s = holder_take(&r->snapshot);
+    const struct rank *found = find(s, channel);
+    bool is = found && now_at < found->guarded_until;
+
+    unref(s);
+    return is;
 }
 
 int32_t ranks_of(struct ranks *r, const char *channel)

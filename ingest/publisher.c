@@ -97,7 +97,7 @@ static void log_event(const struct publisher *p, const char *event,
 
 /* --- asking and being answered --- */
 
-static void refuse(struct publisher *p, int err)
+static void note_refused(struct publisher *p, int err)
 {
     p->state = CLOSED;
     metric_add(p->m_refused, 1);
@@ -106,6 +106,11 @@ static void refuse(struct publisher *p, int err)
              log_s("reason", err == ERR_DENIED   ? "wrong stream key"
                              : err == ERR_EXISTS ? priority_too_low
                                                  : err_text(err)));
+}
+
+static void refuse(struct publisher *p, int err)
+{
+    note_refused(p, err);
     p->events.on_refused(err, p->events.arg);
 }
 
@@ -320,19 +325,55 @@ void publisher_set_priority(struct publisher *p, int32_t priority)
     p->priority = priority;
 }
 
+static void enter(struct publisher *p)
+{
+    p->state = ASKED;
+    publisher_ref(p);
+    p->door.attach(p, p->door.arg);
+}
+
 void publisher_open(struct publisher *p, const char *key)
 {
     int err;
 
     INVARIANT(p->state == NEW);
     err = p->door.authorise(key, &p->grant, p->door.arg);
-    if (err) {
+    if (err)
         refuse(p, err);
-        return;
-    }
-    p->state = ASKED;
-    publisher_ref(p);
-    p->door.attach(p, p->door.arg);
+    else
+        enter(p);
+}
+
+/* As the stream would say it, but for what changes until then. */
+static int foresee(const struct publisher *p)
+{
+    const struct ingest_door *d = &p->door;
+    const char *channel = p->grant.channel;
+    int32_t live = d->live_priority ? d->live_priority(channel, d->arg) : 0;
+
+    if (p->priority < live) return ERR_EXISTS;
+    if (p->priority > live || !d->guarded) return 0;
+    return d->guarded(channel, d->arg) ? ERR_BUSY : 0;
+}
+
+int publisher_admit(struct publisher *p, const char *key)
+{
+    int err;
+
+    INVARIANT(p->state == NEW);
+    err = p->door.authorise(key, &p->grant, p->door.arg);
+    if (!err) err = foresee(p);
+    if (err)
+        note_refused(p, err);
+    else
+        p->state = ADMITTED;
+    return err;
+}
+
+void publisher_enter(struct publisher *p)
+{
+    INVARIANT(p->state == ADMITTED);
+    enter(p);
 }
 
 void publisher_close(struct publisher **out, const char *reason)

@@ -7,7 +7,8 @@
  * reach its bus by bus_post_*.
  *
  *   NEW ──open()──► ASKED ──ready──► LIVE ──close()/on_kicked──► CLOSED
- *                     └────refused──────────────────────────────► CLOSED    */
+ *    │               ▲ └────refused─────────────────────────────► CLOSED
+ *    └─admit()─► ADMITTED ─enter()─ (the same in two steps)                 */
 #ifndef INGEST_PUBLISHER_H
 #define INGEST_PUBLISHER_H
 #include <stdint.h>
@@ -54,6 +55,9 @@ struct ingest_door {
     /* May be NULL. The priority of the channel's live publisher; 0 where there
      * is none. Any thread; for who answers before attach(). */
     int32_t (*live_priority)(const char *channel, void *arg);
+    /* May be NULL. Likewise: would one of the same priority be refused now,
+     * because takeovers come too thick? */
+    bool (*guarded)(const char *channel, void *arg);
     void *arg;
     struct metrics *metrics;   /* may be NULL */
     struct life_limits limits; /* who is over one is kicked, which says so */
@@ -89,6 +93,12 @@ int publisher_create(struct publisher **out, const struct ingest_door *door,
 void publisher_set_priority(struct publisher *p, int32_t priority);
 /* Exactly one of on_ready and on_refused follows, maybe before this returns. */
 void publisher_open(struct publisher *p, const char *key);
+/* For a protocol whose media comes later than the key: whoever never sends any
+ * takes no stream away. admit: may it, as far as is known now? 0, or
+ * ERR_DENIED, ERR_EXISTS, ERR_BUSY as on_refused() says them (it is not called;
+ * the publisher is closed). Then enter, once, as open. */
+int publisher_admit(struct publisher *p, const char *key);
+void publisher_enter(struct publisher *p);
 /* Takes *p and sets it NULL; NULL is fine. No event follows. reason is logged
  * ("unpublish", "connection closed", "protocol error: …"). */
 void publisher_close(struct publisher **p, const char *reason);

@@ -21,7 +21,7 @@ enum {
     REASON_MAX = 120,
 };
 
-enum publisher_state { NEW, ASKED, LIVE, KICKED, CLOSED };
+enum publisher_state { NEW, ADMITTED, ASKED, LIVE, KICKED, CLOSED };
 
 struct kick {
     struct publisher *p; /* a reference */

@@ -18,7 +18,7 @@
 enum { REPLY_MAX = 16 << 10, FRAME_US = 40000, PUBLISHERS = 2 };
 
 /* The door of two channels, demo and other; a newcomer shows out whoever
- * published before, unless the guard is up. */
+ * published before, unless the guard is up, or comes up before it attaches. */
 struct room {
     struct world world;
     struct server *server;
@@ -26,7 +26,8 @@ struct room {
     struct bus *bus;
     struct bus_subscriber *reader;
     struct publisher *live;
-    bool guarded, stopped;
+    struct publisher *asked; /* while `later`: who waits for an answer */
+    bool guarded, refuses, later, stopped;
     int attached, detached;
     int tracks, video, keys, opus, spoilt;
 };
@@ -82,11 +83,22 @@ static inline int authorise(const char *key, struct ingest_grant *out,
     return 0;
 }
 
+static inline bool guarded(const char *channel, void *arg)
+{
+    (void)channel;
+    (void)arg;
+    return room.guarded;
+}
+
 static inline void attach(struct publisher *p, void *arg)
 {
     (void)arg;
-    if (room.guarded) {
+    if (room.refuses) {
         publisher_refused(p, ERR_BUSY);
+        return;
+    }
+    if (room.later) {
+        room.asked = p;
         return;
     }
     if (room.live) publisher_kick(room.live, "another publisher took over");
@@ -125,8 +137,10 @@ static inline void on_wake(void *arg)
 
 static inline int room_open(void **state)
 {
-    static const struct ingest_door door = {
-        .authorise = authorise, .attach = attach, .detach = detach};
+    static const struct ingest_door door = {.authorise = authorise,
+                                            .attach = attach,
+                                            .detach = detach,
+                                            .guarded = guarded};
     struct server_conf server = {.listen = "127.0.0.1:0"};
     struct bus_conf bus = {.channel = "demo",
                            .window_us = 12000000,

@@ -24,13 +24,13 @@ enum {
     ANSWER_US = 10000000, /* the door's, to a publisher that asks */
 };
 
-/*  POST ─► ASKED (ticket) ─► on_ready: 201 ─► ACCEPTED ─► on_connected ─►
- *  CONNECTED. Any state ends in end(), never within a call of the session or
- *  the peer. */
+/*  POST: may this key? ─► 201 ─► on_connected: asks for the stream, media is
+ *  kept ─► on_ready: it goes on. So a POST whose media never comes takes no
+ *  stream away. Any state ends in end(), never within a call of the session
+ *  or the peer. */
 struct connection {
     struct list node;
     struct whip *whip;
-    struct rtc_ticket *ticket; /* NULL once answered */
     struct rtc_peer *peer;
     struct publisher *publisher;
     struct whip_session *session;
@@ -39,6 +39,7 @@ struct connection {
     char address[ADDRESS_MAX], channel[CHANNEL_NAME_MAX + 1];
     const char *bad_track; /* why the publisher cannot go on; NULL */
     bool known;            /* to the desk */
+    bool ready;            /* the stream is ours */
     bool has_media;
     int layer;
     int64_t stats_at;
@@ -116,8 +117,6 @@ static void end(struct connection *c, const char *reason)
                  log_i("lost", (int64_t)c->seen.lost), log_i("rtt_us", rtt_us));
         metric_add(w->m_closed, 1);
     }
-    if (c->ticket)
-        rtc_ticket_refuse(c->ticket, 503, RETRY_S, "The server is busy.");
     if (c->known) rtc_desk_forget(w->desk, c);
     timer_cancel(&c->timer);
     list_unlink(&c->node);
@@ -146,14 +145,6 @@ void whip_connections_close(struct whip *w, const char *reason)
         end(LIST_ENTRY(it, struct connection, node), reason);
 }
 
-static void on_abandoned(void *arg)
-{
-    struct connection *c = arg;
-
-    c->ticket = NULL;
-    end(c, "the client went away");
-}
-
 /* --- time --- */
 
 static void set_timer(struct connection *c)
@@ -170,7 +161,7 @@ static void on_timer(void *arg)
     int64_t now = loop_now(c->whip->loop);
     const char *why;
 
-    if (c->ticket) {
+    if (!c->ready) {
         end(c, "the channel did not answer");
         return;
     }
@@ -194,8 +185,9 @@ static void on_connected(void *arg)
     rtc_peer_path_text(c->peer, path);
     log_info("whip", "connected", log_s("channel", c->channel),
              log_s("peer", c->address), log_s("path", path));
-    whip_session_start(c->session, loop_now(c->whip->loop));
-    set_timer(c);
+    timer_set(&c->timer, loop_now(c->whip->loop) + ANSWER_US);
+    rtc_peer_hold(c->peer);
+    publisher_enter(c->publisher); /* may end c */
 }
 
 static void on_rtp(uint8_t *data, size_t len, int64_t at, void *arg)
@@ -262,7 +254,8 @@ static const char *first_mid(const struct rtc_negotiated *n)
     return n->video.mid;
 }
 
-static int write_answer(struct connection *c, struct slice *out)
+static int write_answer(struct connection *c, const struct sdp *offer,
+                        struct slice *out)
 {
     struct rtc_host *host = c->whip->host;
     struct rtc_candidate candidates[CANDIDATES_MAX];
@@ -279,7 +272,7 @@ static int write_answer(struct connection *c, struct slice *out)
     int err;
 
     builder_init(&b, SDP_BYTES_MAX);
-    rtc_answer_write(&b, rtc_ticket_post(c->ticket)->offer, &answer);
+    rtc_answer_write(&b, offer, &answer);
     err = builder_seal(&b, &text);
     if (!err) *out = slice_take(&text);
     return err;
@@ -288,47 +281,17 @@ static int write_answer(struct connection *c, struct slice *out)
 static void on_ready(void *arg)
 {
     struct connection *c = arg;
-    struct rtc_ticket *t = c->ticket;
-    struct slice text;
 
-    if (write_answer(c, &text)) {
-        end(c, err_text(ERR_NOMEM));
-        return;
-    }
-    c->ticket = NULL;
-    c->known =
-        !rtc_ticket_accept(t, text, c->peer, first_mid(&c->negotiated), c);
-    slice_unref(&text);
-    if (!c->known) {
-        end(c, "the server is full");
-        return;
-    }
-    timer_cancel(&c->timer); /* the peer has its own time-outs */
-    metric_add(c->whip->m_opened, 1);
+    c->ready = true;
+    whip_session_start(c->session, loop_now(c->whip->loop));
+    rtc_peer_go_on(c->peer);
+    timer_cancel(&c->timer);
+    set_timer(c);
 }
 
 static void on_refused(int err, void *arg)
 {
-    struct connection *c = arg;
-    struct rtc_ticket *t = c->ticket;
-
-    c->ticket = NULL;
-    switch (err) {
-    case ERR_DENIED:
-        rtc_ticket_refuse(t, 403, 0, "This channel takes no publisher.");
-        break;
-    case ERR_BUSY:
-        rtc_ticket_refuse(t, 409, RETRY_S,
-                          "Another publisher has just taken this channel.");
-        break;
-    case ERR_EXISTS:
-        rtc_ticket_refuse(t, 409, 0,
-                          "A publisher of a higher priority has this channel: "
-                          "stop it, or come with ?priority= as high.");
-        break;
-    default: rtc_ticket_refuse(t, 503, RETRY_S, "The server is full."); break;
-    }
-    end(c, err == ERR_EXISTS ? priority_too_low : err_text(err));
+    end(arg, err == ERR_EXISTS ? priority_too_low : err_text(err));
 }
 
 static void on_kicked(const char *reason, void *arg)
@@ -415,7 +378,7 @@ static int make_parts(struct connection *c, const struct rtc_post *post)
     return err;
 }
 
-static struct connection *make_connection(struct whip *w, struct rtc_ticket *t,
+static struct connection *make_connection(struct whip *w,
                                           const struct rtc_post *post,
                                           const struct rtc_negotiated *n)
 {
@@ -423,7 +386,6 @@ static struct connection *make_connection(struct whip *w, struct rtc_ticket *t,
 
     if (!c) return NULL;
     c->whip = w;
-    c->ticket = t;
     c->negotiated = *n;
     c->layer = -1;
     list_init(&c->node);
@@ -432,6 +394,45 @@ static struct connection *make_connection(struct whip *w, struct rtc_ticket *t,
     snprintf(c->address, sizeof c->address, "%s", post->address);
     snprintf(c->channel, sizeof c->channel, "%s", post->channel);
     return c;
+}
+
+static void refuse(struct rtc_ticket *t, int err)
+{
+    switch (err) {
+    case ERR_DENIED:
+        rtc_ticket_refuse(t, 403, 0, "This channel takes no publisher.");
+        break;
+    case ERR_BUSY:
+        rtc_ticket_refuse(t, 409, RETRY_S,
+                          "Another publisher has just taken this channel.");
+        break;
+    case ERR_EXISTS:
+        rtc_ticket_refuse(t, 409, 0,
+                          "A publisher of a higher priority has this channel: "
+                          "stop it, or come with ?priority= as high.");
+        break;
+    default: rtc_ticket_refuse(t, 503, RETRY_S, "The server is full."); break;
+    }
+}
+
+/* Takes t. */
+static void accept_offer(struct connection *c, struct rtc_ticket *t)
+{
+    struct slice text;
+    int err = write_answer(c, rtc_ticket_post(t)->offer, &text);
+
+    if (err) {
+        rtc_ticket_refuse(t, 503, RETRY_S, "The server is out of memory.");
+        end(c, err_text(err));
+        return;
+    }
+    c->known =
+        !rtc_ticket_accept(t, text, c->peer, first_mid(&c->negotiated), c);
+    slice_unref(&text);
+    if (c->known)
+        metric_add(c->whip->m_opened, 1);
+    else
+        end(c, "the server is full");
 }
 
 void whip_connection_open(struct whip *w, struct rtc_ticket *t)
@@ -458,18 +459,20 @@ void whip_connection_open(struct whip *w, struct rtc_ticket *t)
         rtc_ticket_refuse(t, err == ERR_SYNTAX ? 400 : 422, 0, why);
         return;
     }
-    c = make_connection(w, t, post, &n);
+    c = make_connection(w, post, &n);
     if (!c) {
         rtc_ticket_refuse(t, 503, RETRY_S, "The server is out of memory.");
         return;
     }
     err = make_parts(c, post);
-    if (err) {
-        end(c, err_text(err));
+    if (!err) {
+        publisher_set_priority(c->publisher, priority);
+        err = publisher_admit(c->publisher, post->bearer);
+    }
+    if (!err) {
+        accept_offer(c, t);
         return;
     }
-    rtc_ticket_on_abandoned(t, on_abandoned, c);
-    timer_set(&c->timer, loop_now(w->loop) + ANSWER_US);
-    publisher_set_priority(c->publisher, priority);
-    publisher_open(c->publisher, post->bearer); /* may end c */
+    refuse(t, err);
+    end(c, err_text(err));
 }

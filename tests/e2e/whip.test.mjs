@@ -2,6 +2,7 @@
  * is lost is asked for, layers come and go, who takes over stays alone. What
  * is counted is frames and packets, never speed. */
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Net, hasNamespaces } from "./lib/netns.mjs";
 import { barePage, launchRtc, publish } from "./lib/rtc.mjs";
@@ -120,6 +121,36 @@ describe("WHIP", { skip: !hasNamespaces && "needs namespaces" }, () => {
                 window.rtc.pc.getSenders().every((sender) =>
                     sender.transport?.state === "closed")), 20000);
         await brings(200);
+    });
+
+    test("an offer whose media never comes shows nobody out", async () => {
+        const first = await lecturer();
+        await brings(100);
+        const offer = await readFile("tests/data/sdp/chromium_publish.sdp",
+            "utf8");
+        const headers = {
+            "content-type": "application/sdp", authorization: `Bearer ${KEY}`,
+        };
+        const answers = await Promise.all([1, 2, 3, 4, 5].map(() =>
+            fetch(`${server.url}/whip/demo`,
+                { method: "POST", headers, body: offer })));
+        assert.deepEqual(answers.map((it) => it.status),
+            answers.map(() => 201));
+        await brings(300);
+        assert.equal(await first.page.evaluate(() =>
+            window.rtc.pc.connectionState), "connected");
+        for (const answer of answers) {
+            const gone = await fetch(
+                new URL(answer.headers.get("location"), server.url),
+                { method: "DELETE", headers });
+            assert.equal(gone.status, 200);
+        }
+        await brings(50);
+        const wrong = await fetch(`${server.url}/whip/demo`, {
+            method: "POST", body: offer,
+            headers: { ...headers, authorization: "Bearer wrong" },
+        });
+        assert.equal(wrong.status, 401);
     });
 
     test("a wrong key is told so", async () => {

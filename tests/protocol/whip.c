@@ -206,6 +206,57 @@ static void test_takeover(void **state)
     assert_ptr_not_equal(room.live, NULL);
 }
 
+/* Whose media never comes takes nothing away; nor does one that the stream
+ * refuses when it comes. */
+static void test_a_post_alone_takes_nothing(void **state)
+{
+    struct publishing *first = publishing(0), *second = publishing(1);
+    char offer[REPLY_MAX];
+
+    (void)state;
+    publish(first);
+    send_frames(first, 5);
+    write_offer(second, h264_lines, offer);
+    struct reply *r = request("POST", "/whip/demo", WITH("demo-key"), offer);
+    assert_int_equal(r->status, 201);
+    send_frames(first, 5);
+    assert_int_equal(room.attached, 1);
+    room.refuses = true;
+    publish(second);
+    WORLD_UNTIL(&room.world, rtc_client_state(second->client) == CLIENT_ENDED);
+    send_frames(first, 5);
+    assert_int_equal(room.attached, 1);
+    assert_int_equal(room.keys, 1);
+}
+
+/* The stream's answer takes its time: what is sent meanwhile is not lost. */
+static void test_the_first_picture_is_kept(void **state)
+{
+    struct publishing *b = publishing(0);
+
+    (void)state;
+    room.later = true;
+    publish(b);
+    WORLD_UNTIL(&room.world, room.asked);
+    for (int i = 0; i < 3; i++) {
+        sender_frame(&b->sender, 0, b->sent_us, 0);
+        line_take(&b->line, 0, to_client, b);
+        b->sent_us += FRAME_US;
+    }
+    for (int i = 0; i < 10; i++)
+        loop_run_once(room.world.loop);
+    assert_int_equal(room.video, 0);
+    room.live = room.asked;
+    room.attached++;
+    publisher_attached(room.asked, room.bus, 0);
+    WORLD_UNTIL(&room.world, room.video == 3);
+    assert_int_equal(room.keys, 1);
+    assert_int_equal(b->sender.layers[0].plis, 0);
+    send_frames(b, 3);
+    assert_int_equal(room.keys, 1);
+    assert_int_equal(room.spoilt, 0);
+}
+
 /* A reader's wish becomes a PLI, and the keyframe reaches the bus. */
 static void test_wish(void **state)
 {
@@ -288,6 +339,8 @@ static const struct CMUnitTest tests[] = {
     CASE(test_publish_and_delete),
     CASE(test_who_may_not),
     CASE(test_takeover),
+    CASE(test_a_post_alone_takes_nothing),
+    CASE(test_the_first_picture_is_kept),
     CASE(test_wish),
     CASE(test_repair),
     CASE(test_bye),

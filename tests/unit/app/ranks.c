@@ -29,7 +29,31 @@ static void test_who_is_there(void **state)
     assert_int_equal(left, 7);
 }
 
+static void test_a_guard_lasts_until_another_comes(void **state)
+{
+    struct ranks r;
+
+    (void)state;
+    ranks_init(&r);
+    assert_false(ranks_guarded(&r, "a", 0));
+    ranks_set(&r, "a", 3);
+    ranks_guard(&r, "a", 100);
+    ranks_guard(&r, "b", 100);
+    bool during = ranks_guarded(&r, "a", 99), b = ranks_guarded(&r, "b", 99);
+    bool after = ranks_guarded(&r, "a", 100);
+    int32_t a = ranks_of(&r, "a");
+    ranks_set(&r, "a", 3);
+    ranks_set(&r, "b", 0);
+    bool again = ranks_guarded(&r, "a", 99), gone = ranks_guarded(&r, "b", 99);
+    ranks_release(&r);
+    assert_false(after || again || gone);
+    if (out_of_memory()) return;
+    assert_true(during && b);
+    assert_int_equal(a, 3);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_who_is_there),
+    cmocka_unit_test(test_a_guard_lasts_until_another_comes),
 };
 HARNESS_MAIN(tests)

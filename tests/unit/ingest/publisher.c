@@ -3,6 +3,7 @@
 #include "tests/harness.h"
 
 #include "core/base/clock.h"
+#include "core/base/err.h"
 #include "core/loop/loop.h"
 #include "core/media/bus.h"
 #include "ingest/publisher.h"
@@ -436,7 +437,65 @@ out:
     end();
 }
 
+static int32_t live_priority(const char *channel, void *arg)
+{
+    (void)arg;
+    return strcmp(channel, "demo") ? 0 : 5;
+}
+
+static bool is_guarded(const char *channel, void *arg)
+{
+    (void)channel;
+    (void)arg;
+    return true;
+}
+
+/* In two steps: the first takes nothing. */
+static void test_admitted_is_not_attached(void **state)
+{
+    static const struct {
+        const char *key;
+        int32_t priority;
+        int err;
+    } cases[] = {
+        {"wrong", 9, ERR_DENIED},
+        {"demo-key", 4, ERR_EXISTS},
+        {"demo-key", 5, ERR_BUSY},
+        {"demo-key", 6, 0},
+    };
+    struct ingest_door wary = door;
+    struct publisher *p = NULL;
+
+    (void)state;
+    wary.live_priority = live_priority;
+    wary.guarded = is_guarded;
+    if (!begin()) fail();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(
+            publisher_create(&p, &wary, w.loop, "whip", "peer", &events), 0);
+        publisher_set_priority(p, cases[i].priority);
+        int err = publisher_admit(p, cases[i].key);
+        if (err) publisher_close(&p, "");
+        assert_int_equal(err, cases[i].err);
+    }
+    assert_int_equal(w.attached + w.refused, 0);
+    w.answer_now = true;
+    publisher_enter(p);
+    assert_int_equal(w.attached, 1);
+    assert_int_equal(w.ready, 1);
+    publisher_close(&p, "");
+    assert_int_equal(w.detached, 1);
+    /* Who is admitted and goes owes nothing. */
+    assert_int_equal(
+        publisher_create(&p, &door, w.loop, "whip", "peer", &events), 0);
+    assert_int_equal(publisher_admit(p, "demo-key"), 0);
+    publisher_close(&p, "");
+    assert_int_equal(w.attached, 1);
+    end();
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_admitted_is_not_attached),
     cmocka_unit_test(test_from_key_to_bus),
     cmocka_unit_test(test_returning_publisher_breaks_the_line),
     cmocka_unit_test(test_wrong_key_never_reaches_the_door),
