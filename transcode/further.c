@@ -83,9 +83,11 @@ void further_begin(struct transcode *t)
 
 bool further_track(struct transcode *t, struct track *track)
 {
-    if (track_info(track)->codec != CODEC_H264 ||
-        tracks_track(&t->tracks, track, !t->planned))
+    if (track_info(track)->codec != CODEC_H264 || !source_may_pass(track) ||
+        tracks_track(&t->tracks, track, !t->planned)) {
+        tracks_forget(&t->tracks, track_info(track)->id); /* it could before */
         return false;
+    }
     /* That this channel's keyframes came in time says nothing of these. */
     if (!t->planned) t->boundary.conf.hint_gop_us = 0;
     publish_change(t);

@@ -767,6 +767,41 @@ static void test_a_second_picture_is_a_rung_as_it_is(void **state)
     finish();
 }
 
+/* A rendition in H.264 gets no other codec's bytes, and no other colours. */
+static void test_a_second_picture_that_turns_strange(void **state)
+{
+    static const uint8_t full_colour[] = {
+        0x01, 0xf4, 0x00, 0x0d, 0xff, 0xe1, 0x00, 0x1a, 0x67, 0xf4, 0x00, 0x0d,
+        0x91, 0x96, 0x81, 0x41, 0x9f, 0x8d, 0xc0, 0x44, 0x00, 0x00, 0x03, 0x00,
+        0x04, 0x00, 0x00, 0x03, 0x00, 0xf0, 0x3c, 0x50, 0xaa, 0x80, 0x01, 0x00,
+        0x05, 0x68, 0xce, 0x0f, 0x19, 0x20, 0xff, 0xf8, 0xf8, 0x00};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        begin(CHANNEL_BASIC, NULL);
+        tell_first();
+        tell_second(640, 360);
+        rig.second = true;
+        play(0, 120, false, 0);
+        assert_int_equal(frames_of(LADDER_360P), 120);
+        struct track_info info = *track_info(bus_find_track(rig.bus, SECOND));
+        struct buf *config;
+        struct track *t;
+        if (i) info.codec = CODEC_HEVC;
+        assert_int_equal(buf_create(&config, full_colour, sizeof full_colour),
+                         0);
+        struct slice all = slice_take(&config);
+        assert_int_equal(track_create(&t, &info, all), 0);
+        slice_unref(&all);
+        bus_track(rig.bus, t);
+        track_unref(&t);
+        play(120, 240, false, 0);
+        assert_int_equal(frames_of(LADDER_360P), 120);
+        assert_int_equal(frames_of(LADDER_TOP), 240);
+        finish();
+    }
+}
+
 /* What was a language is a picture with who comes next: the two are of one
  * number, and not of one rendition. */
 static void test_a_language_that_becomes_a_picture(void **state)
@@ -1175,6 +1210,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_takeover_whose_sound_comes_first),
     cmocka_unit_test(test_two_sounds_pass),
     cmocka_unit_test(test_a_language_that_becomes_a_picture),
+    cmocka_unit_test(test_a_second_picture_that_turns_strange),
     cmocka_unit_test(test_a_sound_that_lost_its_place_is_dropped),
     cmocka_unit_test(test_sound_of_another_config_waits_for_its_mark),
     cmocka_unit_test(test_sounds_come_and_go),
