@@ -146,6 +146,34 @@ describe("real time", { skip: !hasNamespaces && "needs namespaces" }, () => {
         await lecturer.stop();
     });
 
+    const figure = async (name) => Number((await (await fetch(
+        `${server.url}/metrics`)).text()).match(
+        new RegExp(`^${name} (\\d+)$`, "m"))?.[1] ?? NaN);
+
+    test("nothing is sent to who vanished, until it is back", async () => {
+        const lecturer = await lecture();
+        const it = await viewer();
+        await paints(it.page, 30);
+        assert.equal(await figure("lectern_whep_away_total"), 0);
+        net.block("udp");
+        try {
+            await until("the server has noticed", async () =>
+                await figure("lectern_whep_away_total") === 1);
+            const sent = await figure("lectern_whep_packets_total");
+            const from = await figure("lectern_ingest_frames_total" +
+                '\\{protocol="rtmp"\\}');
+            await until("the lecture went on for two seconds", async () =>
+                await figure("lectern_ingest_frames_total" +
+                    '\\{protocol="rtmp"\\}') > from + 120);
+            assert.equal(await figure("lectern_whep_packets_total"), sent);
+        } finally {
+            net.unblock();
+        }
+        await paints(it.page, 60, 20000);
+        await it.close();
+        await lecturer.stop();
+    });
+
     test("no UDP: over TCP", async () => {
         const lecturer = await lecture();
         net.block("udp");

@@ -165,6 +165,31 @@ static int check_line(uint8_t id, int64_t step, int64_t first_least,
     return n;
 }
 
+/* A sine at half of full scale, of 2.09 s. */
+static void test_each_second_is_listened_to(void **state)
+{
+    int heard = 0;
+
+    (void)state;
+    begin();
+    ask(81, CODEC_OPUS, 2);
+    for (int i = 0; i < PACKETS; i++)
+        feed(i, i * 1024);
+    finish();
+    for (int i = 0; i < rig.count; i++) {
+        const struct impression *c = &rig.got[i].v.impression;
+        if (rig.got[i].type != WIRE_IMPRESSION) continue;
+        assert_int_equal(c->track, 2);
+        assert_int_equal(c->kind, TRACK_AUDIO);
+        assert_in_range(c->rms_cdb + 2000, 1050, 1150);  /* -9.0 dBFS */
+        assert_in_range(c->peak_cdb + 2000, 1350, 1700); /* it rings */
+        assert_int_equal(c->clipped, 0);
+        heard++;
+    }
+    assert_int_equal(heard, 2);
+    clean_up();
+}
+
 static void test_aac_and_opus_at_48_khz(void **state)
 {
     struct aac_config c;
@@ -249,6 +274,7 @@ static void test_wobble_and_holes(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_each_second_is_listened_to),
     cmocka_unit_test(test_aac_and_opus_at_48_khz),
     cmocka_unit_test(test_opus_to_aac),
     cmocka_unit_test(test_wobble_and_holes),

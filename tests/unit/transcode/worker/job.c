@@ -232,6 +232,33 @@ static void test_rungs_align_with_the_source(void **state)
     clean_up();
 }
 
+/* One of each second, whether a rung wants the picture or not. */
+static void test_each_second_is_looked_at(void **state)
+{
+    int seen = 0;
+
+    (void)state;
+    begin(30);
+    give_source_track();
+    ask(67, 160, 90, 30);
+    for (int i = 0; i < FRAMES; i++)
+        give_frame(i, 0); /* no mark: the rung has not begun */
+    finish();
+    for (int i = 0; i < rig.count; i++) {
+        const struct impression *c = &rig.got[i].v.impression;
+        if (rig.got[i].type != WIRE_IMPRESSION) continue;
+        assert_int_equal(c->track, 1);
+        assert_int_equal(c->kind, TRACK_VIDEO);
+        assert_int_equal(c->span_ms, 1000);
+        assert_true(c->changed);
+        assert_true(!seen == !c->change);
+        assert_in_range(c->luma, 60, 200);
+        seen++;
+    }
+    assert_int_equal(seen, 3);
+    clean_up();
+}
+
 /* A viewer's decoder that waited for reordering would add a frame or more. */
 static void test_the_config_says_nothing_is_reordered(void **state)
 {
@@ -526,6 +553,7 @@ static void test_absurd_requests_are_answered(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_each_second_is_looked_at),
     cmocka_unit_test(test_rungs_align_with_the_source),
     cmocka_unit_test(test_the_config_says_nothing_is_reordered),
     cmocka_unit_test(test_a_wished_keyframe_is_the_next_picture),
