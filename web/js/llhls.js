@@ -9,6 +9,7 @@
  *    └────close()───────┴──► foreign */
 import Hls from "/assets/vendor/hls.min.mjs";
 import { ServerClock } from "./clock.js";
+import { grew, kinds } from "./kinds.js";
 import { nearest, recall } from "./language.js";
 import { LatencyControl } from "./latency.js";
 import { EarlyLoader } from "./loader.js";
@@ -17,6 +18,8 @@ import { EarlyLoader } from "./loader.js";
 const TICK = 100;
 /** No progress for this long while wanting to play is a stall, ms. */
 const STALL = 300;
+/** Between looks for a picture or a sound that was not there, ms. */
+const LOOK = 5000;
 /** Fatal errors in a row before the whole pipeline is built anew. */
 const RECOVERIES = 3;
 
@@ -86,6 +89,7 @@ export class LlHls extends EventTarget {
     #lastTime = -1;
     #lastMoveAt = 0;
     #lastFrameAt = 0;
+    #lookedAt = 0;
     #stalls = 0;
     #recoveries = 0;
     #firstFrameMs = NaN;
@@ -320,6 +324,7 @@ export class LlHls extends EventTarget {
         const waits = this.#state === "stalled" ||
             (this.#state === "loading" && this.#isHeard);
         if (waits && this.#lastMoveAt === now) this.#move("playing");
+        if (now - this.#lookedAt > LOOK) this.#look(now);
         if (this.#state === "stalled") this.#control.stalled();
         const decision = this.#control.tick({
             now: now / 1000,
@@ -341,6 +346,28 @@ export class LlHls extends EventTarget {
         return !paused && readyState >= HAVE_FUTURE_DATA && currentTime > 0 &&
             levels.length > 0 &&
             levels.every(({ height, videoCodec }) => !height && !videoCodec);
+    }
+
+    get #has() {
+        const levels = this.#hls?.levels ?? [];
+        return {
+            video: !levels.length || levels.some((level) => level.videoCodec),
+            sound: !levels.length || levels.some((level) => level.audioCodec),
+        };
+    }
+
+    /** Players read once what there is: a camera that came later, or a
+     *  microphone, is met by starting over. */
+    async #look(now) {
+        const hls = this.#hls;
+        this.#lookedAt = now;
+        if (!hls || (this.#has.video && this.#has.sound)) return;
+        const answer = await fetch(this.#url).catch(() => null);
+        const text = answer?.ok ? await answer.text() : "";
+        if (this.#hls !== hls || !grew(this.#has, kinds(text))) return;
+        const rests = this.#video.paused;
+        this.load(this.#url);
+        if (!rests) await this.#video.play().catch(() => {});
     }
 
     /** Buffered seconds ahead of the position, over hairline gaps. */
