@@ -10,7 +10,7 @@ import { RawRtmp, chunk, connectCommand, publishCommands, recorded }
 const FOLDER = "build/tests/clips";
 /** Whole frames of 25 fps and of AAC at 48 kHz, in ms. */
 const SPAN = 8000;
-const VIDEO = 9, AUDIO = 8;
+export const VIDEO = 9, AUDIO = 8;
 
 /**
  * Made once: a counter on a pattern and a tone, a keyframe each 2 s.
@@ -115,6 +115,12 @@ export class ClipPublisher {
         return performance.now() - this.began;
     }
 
+    play(of) {
+        this.video(of);
+        this.sound(of);
+    }
+
+    /** From here on; null: none. */
     video(of) {
         this.#play(VIDEO, of);
     }
@@ -172,6 +178,3 @@ export class ClipPublisher {
         this.#raw.end();
     }
 }
-
-ClipPublisher.VIDEO = VIDEO;
-ClipPublisher.AUDIO = AUDIO;
