@@ -11,10 +11,9 @@ void early_init(struct early *e)
 
 void early_release(struct early *e)
 {
-    struct early_packet *p;
-
-    while ((p = early_take(e)) != NULL)
-        free(p);
+    LIST_FOREACH_SAFE (it, &e->packets)
+        free(LIST_ENTRY(it, struct early_packet, node));
+    early_init(e);
 }
 
 bool early_add(struct early *e, const uint8_t *data, size_t len, int64_t at,
