@@ -101,6 +101,15 @@ describe("a ladder that comes as it is", () => {
         assert.deepEqual(learner.errors, []);
     });
 
+    test("its clock jumps, and all stay together", async () => {
+        publisher.jump(10000);
+        await until("it is noticed", () => events("clock_jump").length);
+        await learner.sees(90);
+        assert.deepEqual(await renditions(), ["360p", "240p", "144p"]);
+        assert.deepEqual(events("tracks_misaligned"), []);
+        assert.deepEqual(events("track_stopped"), []);
+    });
+
     test("one that stops leaves the others alone", async () => {
         publisher.stop(2);
         await until("it is noticed", () => events("track_stopped").length);

@@ -241,6 +241,7 @@ export class MultitrackPublisher {
     #raw;
     #timer;
     #lanes;
+    #jumped = 0;
     said = "";
 
     /**
@@ -277,7 +278,7 @@ export class MultitrackPublisher {
 
     #write(lane, at, body) {
         this.#raw.send(message(4, lane.kind === "picture" ? 9 : 8, body,
-            { stream: 1, at }));
+            { stream: 1, at: Math.max(0, at + this.#jumped) }));
     }
 
     #config(lane) {
@@ -314,6 +315,11 @@ export class MultitrackPublisher {
         lane.ended = true;
         this.#write(lane, lane.at,
             videoBody(index, END, true, 0, Buffer.alloc(0)));
+    }
+
+    /** The clock of all jumps, ms. */
+    jump(ms) {
+        this.#jumped += ms;
     }
 
     /** From now on a picture comes so much later, ms. */
