@@ -2,6 +2,11 @@
  * server says about its renditions, as plain values. Pure. */
 import { pathOf } from "./webrtc.js";
 
+/** Stamps that make the latency: two seconds of looks. */
+const AGES = 8;
+/** From 1900 (NTP) to 1970, ms. */
+const NTP = 2208988800000;
+
 /** @typedef {import("./llhls.js").Rung} Rung */
 
 /**
@@ -74,6 +79,25 @@ export function rungsOf(said) {
         .map((one, id) => ({ ...one, id }));
 }
 
+/**
+ * How old is what is shown?
+ * @param {any} f
+ * @param {number | undefined} stamp of the newest frame, by the server's
+ *     clock, ms since 1900
+ * @param {number} now by the server's clock, ms
+ */
+export function reckon(f, stamp, now) {
+    /* What surely passes after the server: it cannot be less. */
+    const least = f.rtt !== null && f.buffer !== null
+        ? f.rtt / 2 + f.buffer : null;
+    /* Between two stamps the browser goes by media time, so one alone says
+     * little. */
+    const age = stamp ? (now - (stamp - NTP)) / 1000 : f.captureAge;
+    if (age !== null) f.ages = [...f.ages, age].slice(-AGES);
+    f.stamped = f.ages.length > 0;
+    f.latency = f.stamped ? Math.max(least ?? 0, median(f.ages)) : least;
+}
+
 /** @param {number[]} values */
-export const median = (values) =>
+const median = (values) =>
     [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];

@@ -21,6 +21,24 @@ export class Refusal extends Error {
 }
 
 /**
+ * What a refusal to play means: "absent" (no stream now), or why not, and
+ * whether it is of any use to ask again.
+ * @param {any} error what is no Refusal came from the browser itself, which
+ *     could not take the answer
+ * @returns {{why: string, final: boolean}}
+ */
+export function judged(error) {
+    const status = error instanceof Refusal ? error.status : NaN;
+    const final = Number.isNaN(status) ||
+        [400, 401, 403, 404, 405, 406, 415, 422, 501].includes(status);
+    if (status === 409) return { why: "absent", final };
+    if (status === 401 || status === 403) return { why: "denied", final };
+    if (status === 406 || status === 422 || Number.isNaN(status))
+        return { why: "codec", final };
+    return { why: final ? "server" : "busy", final };
+}
+
+/**
  * A connection that has one transport for all.
  * @returns {RTCPeerConnection}
  */

@@ -10,10 +10,11 @@
  * lost path (nothing comes) is told from a silent source (no media comes). For
  * a lost path a second session is made while the picture stands, over whatever
  * carries; who decides that it took too long is js/mode.js. */
+import { Choice } from "./choice.js";
 import { ServerClock } from "./clock.js";
-import { blank, median, read, rungsOf } from "./figures.js";
+import { blank, read, reckon } from "./figures.js";
 import { canJoin, join, pageToken, whepUrl } from "./join.js";
-import { Refusal } from "./webrtc.js";
+import { judged } from "./webrtc.js";
 
 /** Between looks at the figures, ms. */
 const LOOK = 250;
@@ -27,10 +28,6 @@ const STUCK = 4000;
 const BLIND = 4000;
 /** Between two restarts of one session, ms. */
 const RESTART_REST = 3000;
-/** Stamps that make the latency: two seconds of looks. */
-const AGES = 8;
-/** From 1900 (NTP) to 1970, ms. */
-const NTP = 2208988800000;
 
 /**
  * @typedef {"idle" | "loading" | "playing" | "stalled" | "ended" | "absent"
@@ -57,12 +54,7 @@ export class Whep extends EventTarget {
     #clock = new ServerClock();
     /** @type {{why: string, final: boolean}} */
     #refusal = { why: "", final: false };
-    #wanted = "";
-    /** @type {{name: string, height: number, bitrate: number, id: number}[]} */
-    #rungs = [];
-    #current = "";
-    #auto = true;
-    #estimate = null;
+    #choice = new Choice(() => this.#emit("rungs"));
     #restartAt = -Infinity;
     #frames = 0;
     #stalls = 0;
@@ -77,7 +69,7 @@ export class Whep extends EventTarget {
         super();
         this.#video = video;
         this.#channel = channel;
-        video.addEventListener("resize", () => this.#askRungs());
+        video.addEventListener("resize", () => this.#choice.ask());
     }
 
     static isSupported() {
@@ -112,7 +104,7 @@ export class Whep extends EventTarget {
             return;
         }
         try {
-            this.#attach(asked ?? join(whepUrl(this.#channel, this.#wanted),
+            this.#attach(asked ?? join(whepUrl(this.#channel, this.#choice.wanted),
                 { token: pageToken(), signal: abort.signal }));
         } catch {
             /* A browser has only so many connections. */
@@ -147,7 +139,7 @@ export class Whep extends EventTarget {
     /** A second session beside the one whose path is lost. */
     async #rejoin() {
         if (this.#next) return;
-        const next = join(whepUrl(this.#channel, this.#wanted),
+        const next = join(whepUrl(this.#channel, this.#choice.wanted),
             { token: pageToken(), signal: this.#abort.signal });
         this.#next = next;
         try {
@@ -212,26 +204,20 @@ export class Whep extends EventTarget {
     }
 
     get rungs() {
-        return this.#rungs;
+        return this.#choice.rungs;
     }
 
     get rung() {
-        return this.#rungs.find(({ name }) => name === this.#current)?.id ?? -1;
+        return this.#choice.rung?.id ?? -1;
     }
 
     get isAuto() {
-        return this.#auto;
+        return this.#choice.isAuto;
     }
 
     /** @param {number} id -1: by itself */
     choose(id) {
-        const rung = this.#rungs.find((one) => one.id === id);
-        this.#wanted = rung?.name ?? "";
-        this.#auto = !rung;
-        this.#resource
-            ?.below("rendition", { method: "PUT", body: rung?.name ?? "auto" })
-            .then(() => this.#askRungs(), () => {});
-        this.#emit("rungs");
+        this.#choice.choose(id);
     }
 
     /** Seconds from the lens to here: by the frame's stamp, else reckoned. */
@@ -263,7 +249,6 @@ export class Whep extends EventTarget {
     /** The same names as js/llhls.js, and what only real time has. */
     get snapshot() {
         const f = this.#figures;
-        const rung = this.#rungs.find(({ name }) => name === this.#current);
         return {
             media: this.#state,
             latency: this.latency,
@@ -273,8 +258,8 @@ export class Whep extends EventTarget {
             rate: 1,
             buffer: f.buffer,
             level: f.height,
-            bitrate: rung?.bitrate || f.bps,
-            bandwidth: this.#estimate,
+            bitrate: this.#choice.rung?.bitrate || f.bps,
+            bandwidth: this.#choice.estimate,
             stalls: this.#stalls,
             frames: this.#frames,
             dropped: f.dropped,
@@ -302,15 +287,15 @@ export class Whep extends EventTarget {
         }
         this.#resource = resource;
         this.#clock.observe(resource);
-        this.#askRungs();
+        this.#choice.follow(resource);
     }
 
     /** @param {any} error */
     #onError(error) {
-        const status = error instanceof Refusal ? error.status : NaN;
         this.#stop();
-        if (status === 409) this.#move("absent");
-        else this.#refuse(whyOf(status), isFinal(status));
+        const { why, final } = judged(error);
+        if (why === "absent") this.#move("absent");
+        else this.#refuse(why, final);
     }
 
     /** @param {RTCPeerConnection} pc */
@@ -356,7 +341,8 @@ export class Whep extends EventTarget {
         if (f.bytes !== was.bytes) f.bytesAt = now;
         if (f.heard !== was.heard) f.heardAt = now;
         if (f.decoded !== was.decoded) f.decodedAt = now;
-        this.#reckon(joining);
+        reckon(f, joining.video.getSynchronizationSources?.()[0]
+            ?.captureTimestamp, wall() + this.#skew);
         this.#judge(now);
         this.#emit("tick");
     }
@@ -392,28 +378,6 @@ export class Whep extends EventTarget {
         return Math.abs(offset) > 1000 ? offset : 0;
     }
 
-    /** How old is what is shown? @param {import("./join.js").Joining} joining */
-    #reckon(joining) {
-        const f = this.#figures;
-        /* What surely passes after the server: it cannot be less. */
-        const least = f.rtt !== null && f.buffer !== null
-            ? f.rtt / 2 + f.buffer : null;
-        const source = /** @type {any} */ (
-            joining.video.getSynchronizationSources?.()[0]);
-        const stamp = source?.captureTimestamp;
-        if (stamp > 0) {
-            /* By the server's clock, since 1900. Between two stamps the
-             * browser goes by media time, so one alone says little. */
-            const age = wall() + this.#skew - (stamp - NTP);
-            f.ages = [...f.ages, age / 1000].slice(-AGES);
-        } else if (f.captureAge !== null) {
-            f.ages = [...f.ages, f.captureAge].slice(-AGES);
-        }
-        f.stamped = f.ages.length > 0;
-        f.latency = f.stamped
-            ? Math.max(least ?? 0, median(f.ages)) : least;
-    }
-
     /** @param {import("./join.js").Joining} joining */
     #watchFrames(joining) {
         const video = this.#video;
@@ -446,25 +410,6 @@ export class Whep extends EventTarget {
         this.#move("playing");
     }
 
-    /** What may be chosen; a server that does not say has Auto alone. */
-    async #askRungs() {
-        const resource = this.#resource;
-        if (!resource) return;
-        try {
-            const answer = await resource.below("rendition");
-            const said = await answer.json();
-            if (this.#resource !== resource) return;
-            this.#rungs = rungsOf(said);
-            this.#current = String(said.rendition ?? "");
-            this.#auto = said.auto !== false;
-            this.#estimate = Number(said.estimate_bps) || null;
-        } catch {
-            if (this.#resource !== resource) return;
-            this.#rungs = [];
-        }
-        this.#emit("rungs");
-    }
-
     /** @param {string} why @param {boolean} final */
     #refuse(why, final) {
         this.#refusal = { why, final };
@@ -477,6 +422,7 @@ export class Whep extends EventTarget {
         this.#lost = false;
         this.#resource?.remove();
         this.#resource = null;
+        this.#choice.follow(null);
         for (const joining of [this.#joining, this.#next]) drop(joining);
         this.#joining = this.#next = null;
     }
@@ -504,17 +450,3 @@ function drop(joining) {
 }
 
 const wall = () => performance.timeOrigin + performance.now();
-
-/** @param {number} status NaN: the browser could not take the answer */
-function whyOf(status) {
-    if (status === 401 || status === 403) return "denied";
-    if (status === 406 || status === 422 || Number.isNaN(status))
-        return "codec";
-    return isFinal(status) ? "server" : "busy";
-}
-
-/** @param {number} status */
-function isFinal(status) {
-    return Number.isNaN(status) ||
-        [400, 401, 403, 404, 405, 406, 415, 422, 501].includes(status);
-}
