@@ -97,6 +97,16 @@ static bool rejoins(const struct timeline *t, const struct timeline_track *k,
            in->dts_us > k->last_raw_us;
 }
 
+/* Pictures that begin a little before the sound that came first: with B-frames
+ * the keyframe is decoded that much before it is shown, and without it all are
+ * of no use until the next one. All tracks move on; sound has a gap there. */
+static void make_room(struct timeline *t, int64_t us)
+{
+    t->offset_us += us;
+    for (int i = 0; i < TIMELINE_SLOTS; i++)
+        if (t->tracks[i].started) t->tracks[i].offset_us += us;
+}
+
 /* Finds the frame's place in µs on the bus's timeline. */
 static int map(struct timeline *t, struct timeline_track *k,
                const struct timeline_in *in, int64_t *at_us)
@@ -118,6 +128,12 @@ static int map(struct timeline *t, struct timeline_track *k,
     }
     *at_us = in->dts_us + k->offset_us;
     if (*at_us >= t->base_us) return 0;
+    if (!k->started && k->kind == TRACK_VIDEO) { /* since it did not jump */
+        make_room(t, t->base_us - *at_us);
+        k->offset_us = t->offset_us;
+        *at_us = t->base_us;
+        return 0;
+    }
     if (k->started) { /* a first frame that was stamped late */
         *at_us = t->base_us;
         return 0;

@@ -26,19 +26,6 @@ static void advise(const struct transcode *t, const char *effect)
              log_s("advice", text));
 }
 
-/* A screen that was grabbed is most often 4:4:4. */
-static void advise_format(const struct transcode *t)
-{
-    if (!t->video || t->audio_alone || !source_is_rare(t->video)) return;
-    log_warn("transcode", "picture_format",
-             log_s("channel", transcode_channel(t)),
-             log_s("effect", t->boundary.mode == BOUNDARY_GRID
-                                 ? "every rendition is encoded"
-                                 : "most browsers cannot show the source"),
-             log_s("advice", "encode 4:2:0 with 8 bits: -pix_fmt yuv420p, or "
-                             "NV12 in OBS: Advanced > Color Format"));
-}
-
 static void log_ladder(const struct transcode *t)
 {
     char names[LADDER_RUNGS_MAX * TRACK_NAME_MAX] = "";
@@ -70,7 +57,6 @@ static void decided(struct transcode *t, const struct boundary_step *step)
     publish_plan(t);
     publish_realtime(t);
     log_ladder(t);
-    advise_format(t);
     if (t->boundary.mode == BOUNDARY_GRID) {
         if (t->video && !t->audio_alone && source_may_pass(t->video))
             advise(t, "every rendition is encoded: more CPU, a later start");
@@ -151,6 +137,18 @@ static bool step_over(struct transcode *t, struct frame *f,
     return !measuring;
 }
 
+/* A screen that was grabbed is most often 4:4:4. */
+static void advise_format(const struct transcode *t)
+{
+    log_warn("transcode", "picture_format",
+             log_s("channel", transcode_channel(t)),
+             log_s("effect", t->boundary.conf.may_encode
+                                 ? "every rendition is encoded"
+                                 : "most browsers cannot show the source"),
+             log_s("advice", "encode 4:2:0 with 8 bits: -pix_fmt yuv420p, or "
+                             "NV12 in OBS: Advanced > Color Format"));
+}
+
 static void take_video(struct transcode *t, struct track *track)
 {
     const struct track_info *info = track_info(track);
@@ -158,6 +156,7 @@ static void take_video(struct transcode *t, struct track *track)
                                 !source_may_pass(track), info->askable};
 
     boundary_source(&t->boundary, &s);
+    if (source_is_rare(track)) advise_format(t);
     still_forget(&t->still);
     if (!t->planned) pending_release(&t->source);
     t->top_due = true;

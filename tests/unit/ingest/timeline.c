@@ -236,6 +236,31 @@ static void test_frames_before_the_beginning_are_dropped(void **state)
     assert_int_equal(t.counts.early, 1);
 }
 
+/* Two B-frames: the keyframe is decoded 67 ms before the sound begins. */
+static void test_a_keyframe_before_the_sound_is_no_loss(void **state)
+{
+    struct timeline_out v, a;
+
+    (void)state;
+    begin(1000000, false);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(place(A, 500000 + ms_audio(i), 0, 0, &a), 0);
+    assert_int_equal(place(V, 433333, 66667, 0, &v), 0);
+    assert_int_equal(v.dts, 90000);
+    assert_int_equal(v.pts, 96000);
+    assert_false(v.discontinuity);
+    assert_int_equal(t.counts.early, 0);
+    /* Together again: sound that belongs to that picture says so. */
+    for (int i = 4; i < 40; i++) {
+        assert_int_equal(place(A, 500000 + ms_audio(i), 0, 0, &a), 0);
+        assert_false(a.discontinuity);
+    }
+    int64_t meant = 48000 + 3200 + 39 * 1024;
+    assert_in_range(a.dts, meant - 100, meant + 100);
+    assert_int_equal(place(V, 466667, 66667, 0, &v), 0);
+    assert_int_equal(v.dts, 93000);
+}
+
 /* Without the second picture the whole GOP would be of no use. */
 static void test_a_first_frame_stamped_late_costs_no_other(void **state)
 {
@@ -388,6 +413,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_one_track_may_jump_alone),
     cmocka_unit_test(test_frames_before_the_beginning_are_dropped),
     cmocka_unit_test(test_a_first_frame_stamped_late_costs_no_other),
+    cmocka_unit_test(test_a_keyframe_before_the_sound_is_no_loss),
     cmocka_unit_test(test_unrelated_second_track_joins_now),
     cmocka_unit_test(test_any_times_stay_in_order),
 };
