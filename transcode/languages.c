@@ -92,6 +92,7 @@ bool languages_track(struct transcode *t, struct track *track)
     struct language *l = place(t, track_info(track));
 
     if (!l || !settle(t, l)) return false;
+    bool renewed = l->source && !source_is_same(l->source, track);
     track_ref(track);
     track_unref(&l->source);
     l->source = track;
@@ -99,6 +100,7 @@ bool languages_track(struct transcode *t, struct track *track)
     l->due = true;
     l->lost = false;
     rungs_source(l->rungs, track);
+    if (renewed) source_renew_sound(t);
     publish_change(t);
     return true;
 }

@@ -190,7 +190,7 @@ static void take_alone(struct transcode *t)
 
 /* Sound goes on with another config. Its frames wait for a mark that says so,
  * silence is in their place meanwhile; those of WebRTC need not. */
-static void renew_sound(struct transcode *t)
+void source_renew_sound(struct transcode *t)
 {
     if (!t->planned) return;
     if (t->audio_alone) {
@@ -390,7 +390,7 @@ void source_track(struct transcode *t, struct track *track)
     if (!video) {
         t->audio_plain = source_is_plain(track);
         t->audio_due = true;
-        if (renewed) renew_sound(t);
+        if (renewed) source_renew_sound(t);
     } else if (!t->audio_alone) {
         take_video(t, track);
     }

@@ -78,6 +78,8 @@ void source_track(struct transcode *t, struct track *track);
 void source_frame(struct transcode *t, struct frame *f);
 /* What follows does not continue what came before. */
 void source_break(struct transcode *t);
+/* A sound goes on with another config. */
+void source_renew_sound(struct transcode *t);
 /* A publisher is there again. */
 void source_back(struct transcode *t);
 

@@ -631,6 +631,39 @@ static void test_sounds_come_and_go(void **state)
     finish();
 }
 
+/* A language goes on in stereo: from a mark on that says so. */
+static void test_a_language_with_another_config(void **state)
+{
+    uint8_t stereo[8];
+    struct track *t = NULL, *first;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 1, false, 0);
+    tell_twin(3, "de");
+    play(1, 130, false, 0);
+    assert_int_equal(tracks_of(LADDER_LANGUAGE), 1);
+    first = bus_find_track(rig.bus, 3);
+    struct slice config = track_config(first);
+    assert_in_range(config.len, 2, sizeof stereo);
+    memcpy(stereo, config.data, config.len);
+    stereo[1] = (uint8_t)((stereo[1] & ~0x78) | 2 << 3);
+    config.data = stereo;
+    config.owner = NULL;
+    assert_int_equal(track_create(&t, track_info(first), config), 0);
+    bus_track(rig.bus, t);
+    track_unref(&t);
+    int marks = count_of(BUS_MARK), frames = frames_of(LADDER_LANGUAGE);
+    play(130, 150, false, 0);
+    assert_int_equal(frames_of(LADDER_LANGUAGE), frames);
+    assert_int_equal(tracks_of(LADDER_LANGUAGE), 1);
+    play(150, 240, false, 0);
+    assert_true(mark_number(marks)->discontinuity);
+    assert_int_equal(tracks_of(LADDER_LANGUAGE), 2);
+    assert_in_range(frames_of(LADDER_LANGUAGE), frames + 80, 345);
+    finish();
+}
+
 /* The map's order is not that in which the sounds come. */
 static void test_the_lower_number_is_the_first_sound(void **state)
 {
@@ -1214,6 +1247,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_sound_that_lost_its_place_is_dropped),
     cmocka_unit_test(test_sound_of_another_config_waits_for_its_mark),
     cmocka_unit_test(test_sounds_come_and_go),
+    cmocka_unit_test(test_a_language_with_another_config),
     cmocka_unit_test(test_the_lower_number_is_the_first_sound),
     cmocka_unit_test(test_a_second_sound_in_opus_is_made),
     cmocka_unit_test(test_a_second_picture_is_a_rung_as_it_is),
