@@ -93,12 +93,13 @@ export class ClipPublisher {
     /**
      * @param {number} port
      * @param {string} key
-     * @param {{start?: number}} [how] start: the first stamp, ms
+     * @param {{start?: number, host?: string}} [how] start: the first stamp,
+     *     ms
      */
-    static async open(port, key, { start = 0 } = {}) {
+    static async open(port, key, { start = 0, host } = {}) {
         const it = new ClipPublisher();
         it.start = start;
-        it.#raw = await RawRtmp.open(port);
+        it.#raw = await RawRtmp.open(port, host);
         await it.#raw.shakeHands();
         it.#raw.send(connectCommand(), chunk(2, 1, [0, 1, 0, 0]),
             publishCommands(key));
