@@ -183,7 +183,7 @@ static void hand_on(struct link *l, const uint8_t *data, size_t len)
     metric_add(s->m_dropped_bytes, (int64_t)len);
 }
 
-void srt_link_read(struct link *l)
+bool srt_link_read(struct link *l)
 {
     uint8_t *block = l->server->block;
     size_t len = 0;
@@ -195,11 +195,12 @@ void srt_link_read(struct link *l)
         len += (size_t)n;
         if (len <= BLOCK_BYTES - MESSAGE_MAX) continue;
         hand_on(l, block, len);
-        return; /* the others' turn: it is told again */
+        return false; /* the others' turn: it is told again */
     }
     bool more_later = n < 0 && srt_getlasterror(NULL) == SRT_EASYNCRCV;
     if (len) hand_on(l, block, len);
     if (!more_later) srt_link_end(l, "connection closed");
+    return true;
 }
 
 /* --- the end ----------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
@@ -11,6 +12,9 @@
 
 enum {
     EVENTS_MAX = 64,
+    /* Between two looks: a look for each packet is a thread's waking, and a
+     * loop's, for 1316 bytes. Small beside any latency of SRT. */
+    REST_US = 10000,
     WAIT_MS = 20, /* how long a word of a loop may wait for the thread */
     BACKLOG = 128,
     STATS_US = 1000000,
@@ -76,10 +80,12 @@ static struct link *find_link(struct srt_server *s, SRTSOCKET socket)
     return NULL;
 }
 
-static void wait_and_read(struct srt_server *s)
+/* False: there is more to read at once. */
+static bool wait_and_read(struct srt_server *s)
 {
     SRT_EPOLL_EVENT events[EVENTS_MAX];
     int n = srt_epoll_uwait(s->epoll, events, EVENTS_MAX, WAIT_MS);
+    bool drained = n <= EVENTS_MAX;
 
     if (n > EVENTS_MAX) n = EVENTS_MAX;
     for (int i = 0; i < n; i++) {
@@ -88,8 +94,9 @@ static void wait_and_read(struct srt_server *s)
             continue;
         }
         struct link *l = find_link(s, events[i].fd);
-        if (l && !l->ended) srt_link_read(l);
+        if (l && !l->ended && !srt_link_read(l)) drained = false;
     }
+    return drained;
 }
 
 /* The handshake's question was answered with yes, and libsrt said no. */
@@ -138,8 +145,9 @@ static void run(void *arg)
     struct srt_server *s = arg;
 
     while (!atomic_load(&s->stopping)) {
-        wait_and_read(s);
+        bool drained = wait_and_read(s);
         tend_links(s);
+        if (drained) usleep(REST_US);
     }
     srt_close(s->listener);
     LIST_FOREACH_SAFE (it, &s->links) {

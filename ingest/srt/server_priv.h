@@ -146,7 +146,8 @@ int srt_access_check(struct srt_server *s, const char *streamid, size_t len,
 
 /* link.c — on the thread. */
 void srt_link_accept(struct srt_server *s);
-void srt_link_read(struct link *l);
+/* True: all that there is was read. */
+bool srt_link_read(struct link *l);
 /* Closes the socket; l stays until its loop was told. */
 void srt_link_end(struct link *l, const char *why);
 /* Tells the loop of an ended link, and once it knows lets go of l. */
