@@ -44,6 +44,22 @@ void health_track(struct health *h, int slot, const struct track_info *info)
     h->typical_us = 0;
 }
 
+/* What is not there is not told; the other's warning comes by itself. */
+void health_track_gone(struct health *h, int slot, enum track_kind kind)
+{
+    struct health_figures *f = &h->figures;
+
+    if (kind == TRACK_AUDIO) {
+        f->audio = CODEC_NONE;
+        f->sample_rate = f->channels = 0;
+    } else if (slot == h->video_slot) {
+        h->video_slot = -1;
+        f->video = CODEC_NONE;
+        f->width = f->height = 0;
+        f->announced_fps = 0;
+    }
+}
+
 /* --- frames --------------------------------------------------------------- */
 
 /* A step that is much wider than usual has frames missing. The usual one is

@@ -124,6 +124,7 @@ struct health {
 
 void health_init(struct health *h, int64_t now);
 void health_track(struct health *h, int slot, const struct track_info *info);
+void health_track_gone(struct health *h, int slot, enum track_kind kind);
 void health_frame(struct health *h, const struct health_frame *f);
 /* The line as it is now; the shares are ours to find. */
 void health_line(struct health *h, const struct health_line *l);

@@ -113,6 +113,10 @@ void publisher_close(struct publisher **p, const char *reason);
 int publisher_track(struct publisher *p, int slot,
                     const struct track_info *info, struct slice config);
 
+/* The source says that there is no such track any more; it may come back by
+ * publisher_track(). */
+void publisher_track_gone(struct publisher *p, int slot);
+
 struct publisher_frame {
     int slot;
     bool key;

@@ -83,6 +83,22 @@ int publisher_track(struct publisher *p, int slot,
     return 0;
 }
 
+void publisher_track_gone(struct publisher *p, int slot)
+{
+    struct publisher_slot *s;
+
+    if (p->state != LIVE || slot < 0 || slot >= TIMELINE_SLOTS) return;
+    s = &p->slots[slot];
+    if (!s->track) return;
+    log_info("ingest", "track_gone", log_s("channel", p->grant.channel),
+             log_s("codec", codec_name(track_info(s->track)->codec)));
+    health_track_gone(&p->health, slot, track_info(s->track)->kind);
+    track_unref(&s->track);
+    for (int i = 0; i < TIMELINE_SLOTS; i++) /* another one may be told of */
+        if (p->slots[i].track)
+            health_track(&p->health, i, &p->slots[i].source.info);
+}
+
 static void count_repairs(struct publisher *p)
 {
     const struct timeline_counts *now = &p->timeline.counts, *was = &p->seen;

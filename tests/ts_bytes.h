@@ -108,13 +108,19 @@ static inline void put_table(struct ts_writer *w, uint16_t pid, uint8_t table,
     builder_release(&b);
 }
 
+static inline void put_program(struct builder *b, unsigned number,
+                               unsigned pmt_pid)
+{
+    builder_u16(b, number);
+    builder_u16(b, 0xe000u | pmt_pid);
+}
+
 static inline void put_pat(struct ts_writer *w)
 {
     struct builder b;
 
     builder_init(&b, 4096);
-    builder_u16(&b, 1);
-    builder_u16(&b, 0xe000u | PID_PMT);
+    put_program(&b, 1, PID_PMT);
     put_table(w, 0, 0, 1, 0, &b);
 }
 
@@ -187,6 +193,7 @@ static inline void put_pes(struct ts_writer *w, uint16_t pid, int flags,
 struct ts_recorder {
     struct demux *demux;
     int tracks[DEMUX_SLOTS], frames[DEMUX_SLOTS], keys, metas, unsupported;
+    int gone[DEMUX_SLOTS];
     enum content refused[8];
     struct track_info info[DEMUX_SLOTS];
     int64_t first_us[DEMUX_SLOTS], last_us[DEMUX_SLOTS], last_pts_us;
@@ -232,6 +239,13 @@ static inline void record_frame(const struct publisher_frame *f, void *arg)
     record_hash(r, f->payload.data, f->payload.len);
 }
 
+static inline void record_gone(int slot, void *arg)
+{
+    struct ts_recorder *r = arg;
+
+    r->gone[slot]++;
+}
+
 static inline void record_meta(const struct demux_meta *m, void *arg)
 {
     struct ts_recorder *r = arg;
@@ -250,8 +264,12 @@ static inline void record_unsupported(uint16_t pid, enum content c, void *arg)
 
 static inline int recorder_init(struct ts_recorder *r)
 {
-    struct demux_events events = {record_track, record_frame, record_meta,
-                                  record_unsupported, r};
+    struct demux_events events = {.on_track = record_track,
+                                  .on_frame = record_frame,
+                                  .on_gone = record_gone,
+                                  .on_meta = record_meta,
+                                  .on_unsupported = record_unsupported,
+                                  .arg = r};
 
     memset(r, 0, sizeof *r);
     r->hash = 0xcbf29ce484222325;

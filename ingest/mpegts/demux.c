@@ -7,6 +7,8 @@
 #include "core/base/err.h"
 #include "ingest/mpegts/demux_priv.h"
 
+enum { UNMAPPED_MAX = 8 }; /* association tables: a second or so */
+
 int demux_create(struct demux **out, const struct demux_events *events)
 {
     struct demux *d = calloc(1, sizeof *d);
@@ -64,6 +66,11 @@ static struct demux_stream *keep(struct demux_stream **old, int count,
     return NULL;
 }
 
+static const struct pat_program *program_of(const struct demux *d)
+{
+    return &d->pat.programs[d->program];
+}
+
 static bool is_taken(const struct demux *d, int slot)
 {
     for (int i = 0; i < d->stream_count; i++)
@@ -102,6 +109,17 @@ static void report(struct demux *d, const struct demux_stream *s)
         d->events.on_unsupported(m->pid, m->content, d->events.arg);
 }
 
+/* Of the streams that did not go on; a slot may have another one now. */
+static void free_old(struct demux *d, struct demux_stream **old, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct demux_stream *s = old[i];
+        if (s && s->announced && !is_taken(d, s->slot) && d->events.on_gone)
+            d->events.on_gone(s->slot, d->events.arg);
+        demux_stream_free(&old[i]);
+    }
+}
+
 static int build_streams(struct demux *d)
 {
     struct demux_stream *old[PMT_STREAMS_MAX];
@@ -117,19 +135,42 @@ static int build_streams(struct demux *d)
             err = demux_stream_create(&s, d, map, slot);
             if (err) break;
             report(d, s);
+        } else if (s->slot < 0) {
+            s->slot = choose_slot(d, old, old_count, map); /* one is free now */
         }
         d->streams[d->stream_count++] = s;
     }
-    for (int i = 0; i < old_count; i++)
-        demux_stream_free(&old[i]);
+    free_old(d, old, old_count);
     return err;
+}
+
+static void choose_program(struct demux *d, int program)
+{
+    d->program = program;
+    d->has_pmt = d->serves = false;
+    d->unmapped = 0;
+    d->pmt_counter = (struct ts_counter){0};
+    section_break(&d->pmt_section);
+}
+
+/* A program of data alone, or one whose map never comes, is not what was meant
+ * where there is another. */
+static void judge_program(struct demux *d)
+{
+    bool serves = false;
+
+    for (int i = 0; i < d->stream_count; i++)
+        serves |= d->streams[i]->slot >= 0;
+    d->serves |= serves;
+    if (d->serves || d->pat.count < 2) return;
+    choose_program(d, (d->program + 1) % d->pat.count);
 }
 
 static void on_pmt(const uint8_t *data, size_t len, void *arg)
 {
     struct demux *d = arg;
     struct pmt pmt;
-    int err = pmt_parse(&pmt, d->pat.program, data, len);
+    int err = pmt_parse(&pmt, program_of(d)->number, data, len);
 
     if (err == ERR_SYNTAX) d->counts.bad_sections++;
     if (err) return;
@@ -143,7 +184,18 @@ static void on_pmt(const uint8_t *data, size_t len, void *arg)
     if (err) {
         d->has_pmt = false; /* the next one tries again */
         d->err = err;
+        return;
     }
+    judge_program(d);
+}
+
+static int find_program(const struct pat *pat, struct pat_program p)
+{
+    for (int i = 0; i < pat->count; i++)
+        if (pat->programs[i].number == p.number &&
+            pat->programs[i].pmt_pid == p.pmt_pid)
+            return i;
+    return -1;
 }
 
 static void on_pat(const uint8_t *data, size_t len, void *arg)
@@ -154,14 +206,18 @@ static void on_pat(const uint8_t *data, size_t len, void *arg)
 
     if (err == ERR_SYNTAX) d->counts.bad_sections++;
     if (err) return;
-    bool same = d->has_pat && pat.program == d->pat.program &&
-                pat.pmt_pid == d->pat.pmt_pid;
+    int program = d->has_pat ? find_program(&pat, *program_of(d)) : -1;
     d->pat = pat;
     d->has_pat = true;
-    if (same) return;
-    d->has_pmt = false;
-    d->pmt_counter = (struct ts_counter){0};
-    section_break(&d->pmt_section);
+    if (program < 0) {
+        choose_program(d, 0);
+        return;
+    }
+    d->program = program;
+    if (!d->has_pmt && ++d->unmapped >= UNMAPPED_MAX) {
+        d->unmapped = 0;
+        judge_program(d);
+    }
 }
 
 /* --- packets ----------------------------------------------------------------
@@ -193,7 +249,7 @@ static void on_packet(const uint8_t bytes[TS_PACKET_BYTES], void *arg)
         feed_table(d, &d->pat_counter, &d->pat_section, &p, on_pat);
         return;
     }
-    if (d->has_pat && p.pid == d->pat.pmt_pid) {
+    if (d->has_pat && p.pid == program_of(d)->pmt_pid) {
         feed_table(d, &d->pmt_counter, &d->pmt_section, &p, on_pmt);
         return;
     }
@@ -253,7 +309,7 @@ const char *demux_missing(struct demux *d)
     if (!d->has_pmt) {
         snprintf(d->missing, sizeof d->missing,
                  "no program map table (PMT) of program %u on PID %u",
-                 d->pat.program, d->pat.pmt_pid);
+                 program_of(d)->number, program_of(d)->pmt_pid);
         return d->missing;
     }
     for (int i = 0; i < d->stream_count; i++) {
@@ -262,6 +318,8 @@ const char *demux_missing(struct demux *d)
     }
     if (!any)
         name_streams(d);
+    else if (d->counts.scrambled)
+        return "what comes is scrambled: send it in the clear";
     else
         snprintf(d->missing, sizeof d->missing, "%s",
                  waits ? "no keyframe with its parameter sets"

@@ -1,5 +1,5 @@
 /* ingest/mpegts/demux.h — a transport stream becomes tracks and access units:
- * the first program's first H.264 or HEVC stream and its audio streams. Pure:
+ * one program's first H.264 or HEVC stream and its audio streams. Pure:
  * bytes in by feed, events out; no clock of its own. Lives on one loop.
  * README.md has the rules.
  *
@@ -21,6 +21,9 @@
 
 struct demux;
 
+/* Of several programs the first that carries something we take, or else the
+ * first: it is kept as long as the association table lists it. */
+
 enum { DEMUX_SLOT_VIDEO = 0, DEMUX_SLOT_AUDIO_FIRST = 1, DEMUX_SLOTS = 9 };
 
 /* Timed metadata: kept apart, since the bus has no place for it yet. */
@@ -37,6 +40,8 @@ struct demux_events {
     void (*on_track)(int slot, const struct track_info *info,
                      struct slice config, void *arg);
     void (*on_frame)(const struct publisher_frame *f, void *arg);
+    /* The map lists this slot's stream no more. May be NULL. */
+    void (*on_gone)(int slot, void *arg);
     void (*on_meta)(const struct demux_meta *m, void *arg); /* may be NULL */
     /* A stream that is not taken: content_name() says what. Once for each
      * stream of each map table. */
@@ -51,6 +56,7 @@ struct demux_counts {
     uint64_t bad_sections;     /* checksum, shape */
     uint64_t lost_units;       /* PES units cut by a gap or malformed */
     uint64_t dropped_frames;   /* video that waited for a keyframe */
+    uint64_t scrambled;        /* packets of streams we take */
     uint64_t frames, metas;
     uint64_t maps; /* map tables that changed something */
 };

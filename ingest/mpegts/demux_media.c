@@ -391,6 +391,7 @@ void demux_stream_feed(struct demux_stream *s, const struct ts_packet *p)
     }
     if (!p->payload) return;
     if (p->scrambled) {
+        s->demux->counts.scrambled++;
         demux_stream_break(s);
         return;
     }

@@ -32,6 +32,9 @@ struct demux {
     struct ts_counter pat_counter, pmt_counter;
     struct section pat_section, pmt_section;
     struct pat pat;
+    int program;  /* of pat: the one that counts */
+    bool serves;  /* it has shown something we take */
+    int unmapped; /* association tables since it was chosen, without its map */
     struct pmt pmt;
     bool has_pat, has_pmt;
     uint32_t pmt_crc; /* of the table that counts */

@@ -12,6 +12,7 @@ enum {
     TABLE_FILLER = 0xff,
     SECTION_HEADER = 3,
     LONG_HEADER = 8,
+    SECTION_NUMBER_AT = 6,
     CRC_BYTES = 4,
     TAG_REGISTRATION = 0x05,
     TAG_LANGUAGE = 0x0a,
@@ -137,12 +138,10 @@ int pat_parse(struct pat *out, const uint8_t *data, size_t len)
     while (reader_left(&r) >= 4) {
         uint16_t program = reader_u16(&r), pid = reader_u16(&r) & 0x1fff;
         if (!program) continue; /* the network's own table */
-        if (!pat.programs++) {
-            pat.program = program;
-            pat.pmt_pid = pid;
-        }
+        if (pat.count == PAT_PROGRAMS_MAX) break;
+        pat.programs[pat.count++] = (struct pat_program){program, pid};
     }
-    if (!pat.programs) return ERR_NOTFOUND;
+    if (!pat.count || data[SECTION_NUMBER_AT]) return ERR_NOTFOUND;
     *out = pat;
     return 0;
 }

@@ -34,12 +34,16 @@ void section_break(struct section *s);
 /* CRC of §2.4.4 over data and its own four bytes is 0. */
 uint32_t psi_crc(const uint8_t *data, size_t len);
 
+enum { PAT_PROGRAMS_MAX = 16 }; /* further ones are let go */
+struct pat_program {
+    uint16_t number, pmt_pid;
+};
 struct pat {
-    uint16_t program, pmt_pid; /* the first program */
-    int programs;
+    int count;
+    struct pat_program programs[PAT_PROGRAMS_MAX];
 };
 /* 0, ERR_SYNTAX (checksum, shape), ERR_AGAIN (not in force yet) or
- * ERR_NOTFOUND (no program). */
+ * ERR_NOTFOUND (no program in it, or not the table's first section). */
 int pat_parse(struct pat *out, const uint8_t *data, size_t len);
 
 /* What a stream carries, as far as we know names. */

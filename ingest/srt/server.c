@@ -185,6 +185,8 @@ static void make_metrics(struct srt_server *s, struct metrics *m)
     s->m_waiting =
         metrics_counter(m, "lectern_mpegts_dropped_frames_total",
                         "Pictures dropped until the next keyframe.", NULL);
+    s->m_scrambled = metrics_counter(m, "lectern_mpegts_scrambled_total",
+                                     "Packets that were scrambled.", NULL);
     s->m_metas = metrics_counter(m, "lectern_mpegts_metadata_total",
                                  "ID3 and SCTE-35 events noticed.", NULL);
 }

@@ -66,6 +66,7 @@ struct srt_server {
     struct metric *m_accepted, *m_closed, *m_bytes, *m_dropped_bytes;
     struct metric *m_udp_dropped;
     struct metric *m_gaps, *m_lost_units, *m_waiting, *m_metas;
+    struct metric *m_scrambled;
     uint8_t block[BLOCK_BYTES]; /* what is being read */
 };
 

@@ -37,6 +37,12 @@ static void count_media(struct link *l)
                (int64_t)(now->lost_units - l->seen.lost_units));
     metric_add(s->m_waiting,
                (int64_t)(now->dropped_frames - l->seen.dropped_frames));
+    metric_add(s->m_scrambled, (int64_t)(now->scrambled - l->seen.scrambled));
+    if (now->scrambled && !l->seen.scrambled)
+        log_warn("srt", "scrambled", log_s("channel", l->channel),
+                 log_s("peer", l->peer),
+                 log_s("reason", "a stream is scrambled from here on: send it "
+                                 "in the clear"));
     metric_add(s->m_metas, (int64_t)(now->metas - l->seen.metas));
     l->seen = *now;
 }
@@ -145,6 +151,13 @@ static void on_frame(const struct publisher_frame *f, void *arg)
     if (!l->over) publisher_frame(l->publisher, f);
 }
 
+static void on_gone(int slot, void *arg)
+{
+    struct link *l = arg;
+
+    if (!l->over) publisher_track_gone(l->publisher, slot);
+}
+
 static void on_unsupported(uint16_t pid, enum content c, void *arg)
 {
     struct link *l = arg;
@@ -165,7 +178,12 @@ static void on_unsupported(uint16_t pid, enum content c, void *arg)
 
 static int begin(struct link *l)
 {
-    struct demux_events events = {on_track, on_frame, NULL, on_unsupported, l};
+    /* Metadata has no place on the bus: it is counted. */
+    struct demux_events events = {.on_track = on_track,
+                                  .on_frame = on_frame,
+                                  .on_gone = on_gone,
+                                  .on_unsupported = on_unsupported,
+                                  .arg = l};
 
     timer_init(&l->timer, l->loop, on_timer, l);
     l->began_at = l->data_at = loop_now(l->loop);

@@ -35,6 +35,12 @@ static void on_frame(const struct publisher_frame *f, void *arg)
     INVARIANT(!r.failed && !reader_left(&r));
 }
 
+static void on_gone(int slot, void *arg)
+{
+    (void)arg;
+    INVARIANT(slot >= 0 && slot < DEMUX_SLOTS);
+}
+
 static void on_meta(const struct demux_meta *m, void *arg)
 {
     (void)arg;
@@ -49,8 +55,11 @@ static void on_unsupported(uint16_t pid, enum content c, void *arg)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    struct demux_events events = {on_track, on_frame, on_meta, on_unsupported,
-                                  NULL};
+    struct demux_events events = {.on_track = on_track,
+                                  .on_frame = on_frame,
+                                  .on_gone = on_gone,
+                                  .on_meta = on_meta,
+                                  .on_unsupported = on_unsupported};
     struct demux *d;
     size_t piece;
 

@@ -50,8 +50,10 @@ static void send_one(struct day *d, bool video, int64_t n, int64_t truth_us)
 
 static void test_a_day(void **state)
 {
-    struct demux_events events = {day_track, day_frame, NULL, on_unsupported,
-                                  &day};
+    struct demux_events events = {.on_track = day_track,
+                                  .on_frame = day_frame,
+                                  .on_unsupported = on_unsupported,
+                                  .arg = &day};
     int64_t video = 0, audio = 0;
 
     (void)state;

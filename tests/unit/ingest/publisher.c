@@ -169,6 +169,30 @@ out:
     end();
 }
 
+static void test_a_track_that_is_gone_may_come_back(void **state)
+{
+    struct publisher *p = NULL;
+
+    (void)state;
+    if (!begin()) goto out;
+    w.answer_now = true;
+    if (open_publisher(&p, "demo-key") || give_video(p)) goto out;
+    if (give_frame(p, 0, true)) goto out;
+    publisher_track_gone(p, 0);
+    publisher_track_gone(p, 0); /* told twice, or of none */
+    publisher_track_gone(p, 15);
+    publisher_track_gone(p, 16);
+    assert_int_equal(give_frame(p, 33, false), ERR_ORDER);
+    if (give_video(p)) goto out;
+    assert_int_equal(give_frame(p, 67, false), 0); /* waits for a key */
+    if (give_frame(p, 100, true)) goto out;
+    loop_run_once(w.loop);
+    assert_int_equal(w.frames, 2);
+out:
+    publisher_close(&p, "test");
+    end();
+}
+
 static void test_returning_publisher_breaks_the_line(void **state)
 {
     struct publisher *p = NULL;
@@ -497,6 +521,7 @@ static void test_admitted_is_not_attached(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_admitted_is_not_attached),
     cmocka_unit_test(test_from_key_to_bus),
+    cmocka_unit_test(test_a_track_that_is_gone_may_come_back),
     cmocka_unit_test(test_returning_publisher_breaks_the_line),
     cmocka_unit_test(test_wrong_key_never_reaches_the_door),
     cmocka_unit_test(test_the_door_refuses_later),

@@ -224,6 +224,213 @@ out:
     end(&r);
 }
 
+static void put_map(int version, const uint8_t *types, const int *pids, int n)
+{
+    struct builder b;
+
+    begin_pmt(&b);
+    for (int i = 0; i < n; i++)
+        put_stream(&b, types[i], (uint16_t)pids[i], "", 0);
+    end_pmt(&w, &b, (uint8_t)version);
+}
+
+#define MAP(version, n, types, pids)                                           \
+    put_map(version, (const uint8_t[]){types}, (const int[]){pids}, n)
+#define LIST(...) __VA_ARGS__
+
+/* Sound leaves the map, and comes back; then it has another codec. */
+static void test_sound_that_vanishes_and_returns(void **state)
+{
+    struct ts_recorder r;
+
+    (void)state;
+    if (begin(&r)) return;
+    put_pat(&w);
+    MAP(0, 2, LIST(TYPE_H264, TYPE_ADTS), LIST(PID_VIDEO, PID_AUDIO));
+    put_video(0, true, true);
+    put_audio(0);
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.tracks[1], 1);
+    MAP(1, 1, LIST(TYPE_H264), LIST(PID_VIDEO));
+    put_video(FRAME, false, true); /* goes on without a keyframe */
+    put_audio(FRAME);              /* nobody's */
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.gone[1], 1);
+    assert_int_equal(r.gone[0], 0);
+    assert_int_equal(r.frames[0], 2);
+    assert_int_equal(r.frames[1], 1);
+    MAP(2, 2, LIST(TYPE_H264, TYPE_ADTS), LIST(PID_VIDEO, PID_MORE));
+    put_pes(&w, PID_MORE, 0, 2 * FRAME, 2 * FRAME, true, test_adts,
+            sizeof test_adts);
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.tracks[1], 2);
+    assert_int_equal(r.frames[1], 2);
+    /* the codec changes: the slot has another track, none is gone */
+    MAP(3, 2, LIST(TYPE_H264, 0x11), LIST(PID_VIDEO, PID_MORE));
+    put_video(3 * FRAME, false, true);
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.gone[1], 1);
+    assert_int_equal(r.frames[0], 3);
+    assert_int_equal(demux_counts(r.demux)->gaps, 0);
+out:
+    end(&r);
+}
+
+/* The picture's PID goes, and the second one, left out so far, stays. */
+static void test_the_spare_picture_steps_in(void **state)
+{
+    struct ts_recorder r;
+
+    (void)state;
+    if (begin(&r)) return;
+    put_pat(&w);
+    MAP(0, 2, LIST(TYPE_H264, TYPE_H264), LIST(PID_VIDEO, PID_MORE));
+    put_video(0, true, true);
+    put_pes(&w, PID_MORE, 0, 0, 0, true, test_key, sizeof test_key);
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.frames[0], 1);
+    assert_int_equal(r.unsupported, 1);
+    MAP(1, 1, LIST(TYPE_H264), LIST(PID_MORE));
+    put_pes(&w, PID_MORE, 0, FRAME, FRAME, true, test_delta, sizeof test_delta);
+    put_pes(&w, PID_MORE, 0, 2 * FRAME, 2 * FRAME, true, test_key,
+            sizeof test_key);
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.frames[0], 2);
+    assert_int_equal(r.tracks[0], 2);
+    assert_int_equal(r.gone[0], 0);
+out:
+    end(&r);
+}
+
+static void put_programs(const int (*list)[2], int n)
+{
+    struct builder b;
+
+    builder_init(&b, 4096);
+    for (int i = 0; i < n; i++)
+        put_program(&b, (unsigned)list[i][0], (unsigned)list[i][1]);
+    put_table(&w, 0, 0, 1, 0, &b);
+}
+
+static void put_map_of(int program, uint16_t pid, uint8_t type, uint16_t at)
+{
+    struct builder b;
+
+    begin_pmt(&b);
+    put_stream(&b, type, at, "", 0);
+    put_table(&w, pid, 2, (uint16_t)program, 0, &b);
+}
+
+/* The first program is data alone, the second's map never comes. */
+static void test_the_first_program_that_serves(void **state)
+{
+    static const int three[][2] = {{1, 0x300}, {2, 0x301}, {3, PID_PMT}};
+    static const int turned[][2] = {{3, PID_PMT}, {4, 0x302}, {1, 0x300}};
+    struct ts_recorder r;
+
+    (void)state;
+    if (begin(&r)) return;
+    for (int i = 0; i < 20; i++) {
+        put_programs(three, 3);
+        put_map_of(1, 0x300, 0x86, 0x200);
+        put_map_of(3, PID_PMT, TYPE_H264, PID_VIDEO);
+    }
+    put_video(0, true, true);
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.frames[0], 1);
+    /* it stays, wherever the table lists it */
+    put_programs(turned, 3);
+    put_map_of(4, 0x302, TYPE_H264, PID_MORE);
+    put_video(FRAME, false, true);
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.frames[0], 2);
+out:
+    end(&r);
+}
+
+/* The program has another number and its map another PID; the streams stay,
+ * also while no table comes at all. */
+static void test_a_program_that_changes_its_number(void **state)
+{
+    static const int nine[][2] = {{9, 0x309}};
+    struct ts_recorder r;
+
+    (void)state;
+    if (begin(&r)) return;
+    put_pat(&w);
+    MAP(0, 1, LIST(TYPE_H264), LIST(PID_VIDEO));
+    put_video(0, true, true);
+    put_programs(nine, 1);
+    for (int i = 1; i < 300; i++) /* 10 s without a map */
+        put_video(i * FRAME, false, true);
+    put_map_of(9, 0x309, TYPE_H264, PID_VIDEO);
+    put_video(300 * FRAME, false, true);
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.frames[0], 301);
+    assert_int_equal(r.tracks[0], 1);
+    assert_int_equal(r.gone[0], 0);
+out:
+    end(&r);
+}
+
+static void test_what_is_scrambled_is_named(void **state)
+{
+    struct ts_recorder r;
+    size_t from;
+
+    (void)state;
+    if (begin(&r)) return;
+    put_tables(&w);
+    from = w.out.len;
+    put_video(0, true, true);
+    if (!w.out.err) {
+        uint8_t *p = (uint8_t *)(uintptr_t)builder_data(&w.out);
+        for (size_t at = from; at < w.out.len; at += TS_PACKET_BYTES)
+            p[at + 3] |= 0x80;
+    }
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.frames[0], 0);
+    assert_int_equal(demux_counts(r.demux)->scrambled, 1);
+    assert_string_equal(demux_missing(r.demux),
+                        "what comes is scrambled: send it in the clear");
+    put_video(FRAME, true, true); /* and in the clear again */
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.frames[0], 1);
+out:
+    end(&r);
+}
+
+/* The clock steps as announced, in each stream when it likes; its reference
+ * jitters, which is nobody's matter. */
+static void test_a_clock_that_steps_as_announced(void **state)
+{
+    struct ts_recorder r;
+    int64_t far = (int64_t)HOUR;
+
+    (void)state;
+    if (begin(&r)) return;
+    put_tables(&w);
+    for (int i = 0; i < 3; i++) {
+        put_video(i * FRAME, i == 0, true);
+        put_audio(i * FRAME);
+    }
+    w.counters[PID_VIDEO] += 5;
+    put_pes(&w, PID_VIDEO, PUT_DISCONTINUITY, far, far, true, test_key,
+            sizeof test_key);
+    put_audio(3 * FRAME); /* still of the old time */
+    put_video(far + FRAME, false, true);
+    put_audio(far + FRAME);
+    if (feed_writer(&r, &w)) goto out;
+    assert_int_equal(r.frames[0], 5);
+    assert_int_equal(r.frames[1], 5);
+    assert_int_equal(demux_counts(r.demux)->gaps, 0);
+    assert_int_equal(demux_counts(r.demux)->lost_units, 0);
+    assert_int_equal(r.last_us[0], 3600000000 + 33333);
+    assert_int_equal(r.last_us[1], 3600000000 + 33333);
+out:
+    end(&r);
+}
+
 static void test_nothing_we_take(void **state)
 {
     struct ts_recorder r;
@@ -343,6 +550,12 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_clock_wraps),
     cmocka_unit_test(test_tracks_share_one_epoch),
     cmocka_unit_test(test_a_new_map),
+    cmocka_unit_test(test_sound_that_vanishes_and_returns),
+    cmocka_unit_test(test_the_spare_picture_steps_in),
+    cmocka_unit_test(test_the_first_program_that_serves),
+    cmocka_unit_test(test_a_program_that_changes_its_number),
+    cmocka_unit_test(test_what_is_scrambled_is_named),
+    cmocka_unit_test(test_a_clock_that_steps_as_announced),
     cmocka_unit_test(test_nothing_we_take),
     cmocka_unit_test(test_a_frame_does_not_wait_for_the_next),
     cmocka_unit_test(test_several_pictures_in_a_unit),

@@ -112,8 +112,8 @@ static void test_pat(void **state)
 
     (void)state;
     assert_int_equal(pat_parse(&pat, from_ffmpeg, sizeof from_ffmpeg), 0);
-    assert_int_equal(pat.program, 1);
-    assert_int_equal(pat.pmt_pid, 0x1000);
+    assert_int_equal(pat.programs[0].number, 1);
+    assert_int_equal(pat.programs[0].pmt_pid, 0x1000);
     memcpy(other, from_ffmpeg, sizeof other);
     other[5] = 0xc0; /* not in force yet: and the checksum tells */
     assert_int_equal(pat_parse(&pat, other, sizeof other), ERR_SYNTAX);
