@@ -57,6 +57,7 @@ struct packager {
     bool has_video;   /* the source sends video */
     uint8_t video_id; /* the first of several; 0: none yet */
     int64_t video_dts_us;
+    bool broken; /* the source is: a mark will say where that is */
     enum store_state state;
     uint32_t listed;
     bool publish_due; /* waited long enough for the slow ones */
@@ -293,9 +294,11 @@ static void note_lag(struct packager *p, struct lane *l, const struct frame *f)
     if (lag > l->lag_us) l->lag_us = lag;
 }
 
-/* Video goes on: sound that was promised to players must, too. */
+/* Video goes on: sound that was promised to players must, too. Over a break
+ * the old segment does not. */
 static void fill_sound(struct packager *p, int64_t captured_at)
 {
+    if (p->broken) return;
     for (int i = 0; i < p->lane_count; i++) {
         struct lane *l = &p->lanes[i];
         int64_t lag =
@@ -338,6 +341,7 @@ static void on_frame(struct packager *p, struct frame *f)
         p->video_id = f->track_id;
         p->has_video = true;
         p->video_dts_us = f->dts * 100 / 9;
+        p->broken |= f->flags & FRAME_DISCONTINUITY;
         pass_all_audio(p, false);
         fill_sound(p, f->captured_at);
         return;
@@ -475,6 +479,7 @@ static void on_lost(struct packager *p)
 
 static void on_mark(struct packager *p, const struct mark *m)
 {
+    p->broken = false;
     if (mark_log_add(&p->marks, m)) return;
     mark_log_shift(&p->marks, drift_shift(&p->drift));
 }

@@ -100,7 +100,7 @@ bool languages_track(struct transcode *t, struct track *track)
     l->due = true;
     l->lost = false;
     rungs_source(l->rungs, track);
-    if (renewed) source_renew_sound(t);
+    if (renewed) source_renew_sound(t, track_info(track)->id);
     publish_change(t);
     return true;
 }

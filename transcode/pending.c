@@ -41,6 +41,22 @@ int pending_track(struct pending *p, struct track *t)
     return 0;
 }
 
+void pending_drop(struct pending *p, uint8_t track_id)
+{
+    int kept = 0;
+
+    for (int i = 0; i < p->count; i++) {
+        struct pending_item *item = &p->items[i];
+        if (!item->frame || item->frame->track_id != track_id) {
+            p->items[kept++] = *item;
+            continue;
+        }
+        p->bytes -= item->frame->payload.len;
+        frame_unref(&item->frame);
+    }
+    p->count = kept;
+}
+
 void pending_release(struct pending *p)
 {
     for (int i = 0; i < p->count; i++) {

@@ -24,6 +24,8 @@ struct pending { /* {0} is empty */
 /* Share what they are given. 0, ERR_LIMIT or ERR_NOMEM. */
 int pending_frame(struct pending *p, struct frame *f);
 int pending_track(struct pending *p, struct track *t);
+/* Forgets the frames of a track. */
+void pending_drop(struct pending *p, uint8_t track_id);
 void pending_release(struct pending *p); /* leaves it empty */
 
 #endif

@@ -217,6 +217,7 @@ void publish_audio(struct transcode *t, const struct frame *f)
     bool *due = l ? &l->due : &t->audio_due;
     bool broken = f->flags & FRAME_DISCONTINUITY;
 
+    if (!l && f->track_id != track_info(source)->id) return; /* it left */
     int64_t pts = transcode_video_ticks(f->pts, track_info(source)->timescale);
 
     if (pts < t->from_pts || pts < t->audio_from_pts) return;

@@ -190,13 +190,13 @@ static void take_alone(struct transcode *t)
 
 /* Sound goes on with another config. Its frames wait for a mark that says so,
  * silence is in their place meanwhile; those of WebRTC need not. */
-void source_renew_sound(struct transcode *t)
+void source_renew_sound(struct transcode *t, uint8_t id)
 {
-    if (!t->planned) return;
-    if (t->audio_alone) {
-        take_alone(t);
-        return;
-    }
+    bool first = id == track_info(t->audio)->id;
+
+    pending_drop(&t->source, id); /* what waits is of the old one */
+    if (t->audio_alone && (first || t->planned)) take_alone(t);
+    if (t->audio_alone || !t->planned) return;
     boundary_renew(&t->boundary);
     t->audio_waits = t->renews = true;
 }
@@ -390,7 +390,7 @@ void source_track(struct transcode *t, struct track *track)
     if (!video) {
         t->audio_plain = source_is_plain(track);
         t->audio_due = true;
-        if (renewed) source_renew_sound(t);
+        if (renewed) source_renew_sound(t, info->id);
     } else if (!t->audio_alone) {
         take_video(t, track);
     }

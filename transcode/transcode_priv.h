@@ -79,7 +79,7 @@ void source_frame(struct transcode *t, struct frame *f);
 /* What follows does not continue what came before. */
 void source_break(struct transcode *t);
 /* A sound goes on with another config. */
-void source_renew_sound(struct transcode *t);
+void source_renew_sound(struct transcode *t, uint8_t id);
 /* A publisher is there again. */
 void source_back(struct transcode *t);
 

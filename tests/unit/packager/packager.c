@@ -55,6 +55,7 @@ struct sim {
     bool no_durations;  /* frames do not say how long they last */
     bool low_is_off;    /* the second rung makes nothing */
     bool discontinuity; /* the next mark is one */
+    bool broken;        /* the source's next frame says so, too */
     bool hold_low;      /* waits for a mark to come back */
     bool sound_is_off;
     int64_t sound_late_us; /* how far behind the pictures sound comes */
@@ -202,7 +203,8 @@ static void add_frame(struct sim *s, uint8_t id, bool key, int64_t dts,
                          p[] = {0, 0, 0, 2, 0x09, 0x10, 0, 0, 0, 2, 0x41, 1};
     struct frame f = {
         .track_id = id,
-        .flags = key ? FRAME_KEY : 0,
+        .flags = (key ? FRAME_KEY : 0) |
+                 (id == SOURCE && s->broken ? FRAME_DISCONTINUITY : 0),
         .dts = dts,
         .pts = dts,
         .duration = s->no_durations ? 0 : duration,
@@ -228,6 +230,7 @@ static void step_video(struct sim *s)
     bool key = s->video_us >= s->next_mark_us;
 
     add_frame(s, SOURCE, key, dts, d);
+    s->broken = false;
     if (key) {
         struct mark m = {s->msn++, dts, s->discontinuity};
 
@@ -536,6 +539,24 @@ static void test_publisher_comes_back_without_sound(void **state)
                      1);
 }
 
+/* Nobody said that the line was dead when the encoder came by another: its
+ * first picture lies before the mark that ends the old segment. */
+static void test_takeover_after_a_dead_line(void **state)
+{
+    struct sim *s = *state;
+
+    begin(s);
+    run_for(s, 9300000);
+    s->video_us += 10000000;
+    s->audio_frames += 10 * s->rate / 1024;
+    s->audio_us = s->audio_frames * 1024 * 1000000 / s->rate;
+    s->next_mark_us = s->video_us;
+    s->discontinuity = s->broken = true;
+    run_for(s, 10000000);
+    no_gaps(s);
+    assert_int_equal(s->seen[2].silent, 0);
+}
+
 /* Who always comes late is not lost. */
 static void test_late_sound_is_no_silence(void **state)
 {
@@ -618,6 +639,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(test_a_long_hole_is_missing_parts, make,
                                     end),
     cmocka_unit_test_setup_teardown(test_lost_audio_is_silence, make, end),
+    cmocka_unit_test_setup_teardown(test_takeover_after_a_dead_line, make, end),
     cmocka_unit_test_setup_teardown(test_sound_is_off_for_long, make, end),
     cmocka_unit_test_setup_teardown(test_publisher_comes_back_without_sound,
                                     make, end),

@@ -730,6 +730,34 @@ static void test_a_sound_that_lost_its_place_is_dropped(void **state)
     finish();
 }
 
+/* What came before its encoder changed its mind is not said to be of the new
+ * config. */
+static void test_sound_of_another_config_while_measuring(void **state)
+{
+    static const uint8_t stereo[] = {0x12, 0x10};
+    struct buf *config;
+    struct track *t;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 30, false, 0);
+    struct track_info info = *track_info(bus_find_track(rig.bus, 2));
+    info.channels = 2;
+    assert_int_equal(buf_create(&config, stereo, sizeof stereo), 0);
+    struct slice all = slice_take(&config);
+    assert_int_equal(track_create(&t, &info, all), 0);
+    slice_unref(&all);
+    bus_track(rig.bus, t);
+    track_unref(&t);
+    play(30, 120, false, 0);
+    for (int i = 0; i < rig.seen_count; i++)
+        if (rig.seen[i].type == BUS_FRAME &&
+            rig.seen[i].frame.track_id == LADDER_AUDIO)
+            assert_true(rig.seen[i].frame.pts >= 29 * 44100 / 30);
+    assert_true(frames_of(LADDER_AUDIO) > 100);
+    finish();
+}
+
 /* How many languages there are does not shorten how long sound waits. */
 static void test_sound_of_another_config_waits_for_its_mark(void **state)
 {
@@ -1246,6 +1274,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_second_picture_that_turns_strange),
     cmocka_unit_test(test_a_sound_that_lost_its_place_is_dropped),
     cmocka_unit_test(test_sound_of_another_config_waits_for_its_mark),
+    cmocka_unit_test(test_sound_of_another_config_while_measuring),
     cmocka_unit_test(test_sounds_come_and_go),
     cmocka_unit_test(test_a_language_with_another_config),
     cmocka_unit_test(test_the_lower_number_is_the_first_sound),
