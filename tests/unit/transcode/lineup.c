@@ -57,6 +57,49 @@ static void test_a_smaller_source_takes_rungs_out(void **state)
                         "720p 480p 360p 160p audio");
 }
 
+static const char *chosen(struct lineup *l, enum codec codec, bool grid)
+{
+    static char names[256];
+    struct ladder_source s = source(1280, 720);
+    struct ladder_conf conf = {.type = CHANNEL_STANDARD, .encode_top = grid};
+    size_t n = 0;
+
+    s.video.codec = codec;
+    lineup_keep_codec(l, &conf, &s.video);
+    lineup_choose(l, &conf, &s);
+    names[0] = 0;
+    for (int i = 0; i < l->ladder.count; i++) {
+        const struct track_info *t = &l->ladder.rungs[i].info;
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s%s",
+                              i ? " " : "", t->name, t->passthrough ? "*" : "");
+        if (t->kind == TRACK_VIDEO && !t->passthrough)
+            assert_int_equal(t->codec, CODEC_H264);
+    }
+    return names;
+}
+
+/* Who plays a rendition has a decoder for it, and maybe no other. */
+static void test_a_rendition_keeps_its_codec(void **state)
+{
+    struct lineup l = {0}, h = {0};
+
+    (void)state;
+    assert_string_equal(chosen(&l, CODEC_H264, false),
+                        "720p* 480p 360p 160p audio*");
+    assert_string_equal(chosen(&l, CODEC_HEVC, false),
+                        "720p 480p 360p 160p audio*");
+    assert_string_equal(chosen(&l, CODEC_H264, false),
+                        "720p* 480p 360p 160p audio*");
+    assert_string_equal(chosen(&h, CODEC_HEVC, false),
+                        "source* 720p 480p 360p 160p audio*");
+    assert_string_equal(chosen(&h, CODEC_H264, false),
+                        "720p 480p 360p 160p audio*");
+    assert_string_equal(chosen(&h, CODEC_AV1, false),
+                        "720p 480p 360p 160p audio*");
+    assert_string_equal(chosen(&h, CODEC_HEVC, false),
+                        "source* 720p 480p 360p 160p audio*");
+}
+
 /* A browser's picture grows: rungs join, none meets a name twice. */
 static void test_a_larger_source_brings_rungs_in(void **state)
 {
@@ -128,6 +171,7 @@ static void test_what_was_shed_may_come_as_it_is(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_what_was_shed_may_come_as_it_is),
     cmocka_unit_test(test_a_smaller_source_takes_rungs_out),
+    cmocka_unit_test(test_a_rendition_keeps_its_codec),
     cmocka_unit_test(test_a_larger_source_brings_rungs_in),
     cmocka_unit_test(test_what_was_shed_stays_away),
     cmocka_unit_test(test_late_tracks_join),
