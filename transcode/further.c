@@ -59,9 +59,9 @@ static void on_change(const struct tracks_one *k, enum tracks_change what,
                  log_s("rendition", k->rung.name));
 }
 
-static void on_track(const struct tracks_one *k, struct track *track, void *arg)
+static bool on_track(const struct tracks_one *k, struct track *track, void *arg)
 {
-    publish_track(arg, k->rung.id, track);
+    return publish_track(arg, k->rung.id, track);
 }
 
 static void on_frame(const struct tracks_one *k, const struct tracks_frame *f,

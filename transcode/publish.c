@@ -132,14 +132,15 @@ static const struct ladder_rung *passes(const struct transcode *t, uint8_t id)
     return r && r->info.passthrough ? r : NULL;
 }
 
-void publish_track(struct transcode *t, uint8_t id, struct track *source)
+bool publish_track(struct transcode *t, uint8_t id, struct track *source)
 {
     const struct ladder_rung *r = passes(t, id);
     struct track *made = NULL;
 
-    if (!r || track_create(&made, &r->info, track_config(source))) return;
+    if (!r || track_create(&made, &r->info, track_config(source))) return false;
     bus_track(t->bus, made);
     track_unref(&made);
+    return true;
 }
 
 void publish_frame(struct transcode *t, const struct frame *f, uint8_t id,

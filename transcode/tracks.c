@@ -200,8 +200,7 @@ static void emit(struct tracks *t, struct tracks_one *k)
                                  .discontinuity = i->discontinuity};
         if (f.dts <= k->last_dts) f.dts = k->last_dts + 1;
         k->last_dts = f.dts;
-        if (k->due) t->events.on_track(k, k->current, t->events.arg);
-        k->due = false;
+        if (k->due) k->due = !t->events.on_track(k, k->current, t->events.arg);
         t->events.on_frame(k, &f, t->events.arg);
     }
     drop_first(k);

@@ -86,8 +86,9 @@ struct tracks_events {
     /* offset: ticks from the mark to the keyframe next to it. */
     void (*on_change)(const struct tracks_one *k, enum tracks_change what,
                       int64_t offset, void *arg);
-    /* What the frames after it are; borrowed. */
-    void (*on_track)(const struct tracks_one *k, struct track *track,
+    /* What the frames after it are; borrowed. False: nobody wants them now, ask
+     * again with the next one. */
+    bool (*on_track)(const struct tracks_one *k, struct track *track,
                      void *arg);
     void (*on_frame)(const struct tracks_one *k, const struct tracks_frame *f,
                      void *arg);

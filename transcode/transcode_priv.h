@@ -156,7 +156,7 @@ bool publish_waits(const struct transcode *t, uint8_t id);
 void publish_waiting(struct transcode *t);
 /* Those of its further pictures: under a rendition's id, where that is in the
  * ladder as the source's own bytes. */
-void publish_track(struct transcode *t, uint8_t id, struct track *source);
+bool publish_track(struct transcode *t, uint8_t id, struct track *source);
 void publish_frame(struct transcode *t, const struct frame *f, uint8_t id,
                    bool discontinuity);
 /* What a child made: now, or kept while measuring. */

@@ -42,11 +42,12 @@ static void on_change(const struct tracks_one *k, enum tracks_change what,
     if (what == TRACKS_MISALIGNED) rig.offset = offset;
 }
 
-static void on_track(const struct tracks_one *k, struct track *track, void *arg)
+static bool on_track(const struct tracks_one *k, struct track *track, void *arg)
 {
     (void)arg;
     assert_int_equal(track_info(track)->id, k->source_id);
     rig.told++;
+    return true;
 }
 
 static void on_frame(const struct tracks_one *k, const struct tracks_frame *f,

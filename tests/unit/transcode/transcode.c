@@ -863,6 +863,39 @@ static void test_a_second_picture_that_turns_strange(void **state)
     }
 }
 
+/* A second picture that is no rung beside the first is one when that is
+ * another, and is told before its frames. */
+static void test_a_second_picture_whose_time_comes(void **state)
+{
+    struct track *t;
+    int before = -1;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    rig.offset = TICK;
+    tell_first();
+    struct track_info info = *track_info(bus_find_track(rig.bus, 1));
+    info.codec = CODEC_HEVC;
+    assert_int_equal(track_create(&t, &info, (struct slice){0}), 0);
+    tell_second(640, 360);
+    bus_track(rig.bus, t);
+    track_unref(&t);
+    rig.second = true;
+    play(0, 120, false, 0);
+    assert_int_equal(frames_of(LADDER_360P), 0);
+    tell_first();
+    play(120, 240, false, 0);
+    for (int i = 0; i < rig.seen_count && before < 0; i++) {
+        if (rig.seen[i].type == BUS_TRACK &&
+            rig.seen[i].track.id == LADDER_360P)
+            before = i;
+        assert_false(rig.seen[i].type == BUS_FRAME &&
+                     rig.seen[i].frame.track_id == LADDER_360P);
+    }
+    assert_int_equal(frames_of(LADDER_360P), 120);
+    finish();
+}
+
 /* What was a language is a picture with who comes next: the two are of one
  * number, and not of one rendition. */
 static void test_a_language_that_becomes_a_picture(void **state)
@@ -1272,6 +1305,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_two_sounds_pass),
     cmocka_unit_test(test_a_language_that_becomes_a_picture),
     cmocka_unit_test(test_a_second_picture_that_turns_strange),
+    cmocka_unit_test(test_a_second_picture_whose_time_comes),
     cmocka_unit_test(test_a_sound_that_lost_its_place_is_dropped),
     cmocka_unit_test(test_sound_of_another_config_waits_for_its_mark),
     cmocka_unit_test(test_sound_of_another_config_while_measuring),
