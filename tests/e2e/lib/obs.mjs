@@ -10,8 +10,10 @@ import { until } from "./wait.mjs";
 /** What a case may want otherwise. */
 const USUAL = {
     width: 640, height: 360, fps: 30, rate: 48000, channels: 2,
-    clip: true, silent: false, encoder: {}, wrap: [],
+    clip: true, silent: false, encoder: {}, usual: true, colour: "NV12",
+    wrap: [],
 };
+const SETUPS = { 1: "Mono", 2: "Stereo", 6: "5.1" };
 /** As its settings name them; any other is told as a whole number. */
 const COMMON_FPS = { 25: "25 PAL", 50: "50 PAL" };
 
@@ -46,11 +48,10 @@ const PROFILE = (how) => ini({
     Video: {
         BaseCX: how.width, BaseCY: how.height, OutputCX: how.width,
         OutputCY: how.height, FPSType: 0,
-        FPSCommon: COMMON_FPS[how.fps] ?? how.fps, ColorFormat: "NV12",
+        FPSCommon: COMMON_FPS[how.fps] ?? how.fps, ColorFormat: how.colour,
     },
     Audio: {
-        SampleRate: how.rate,
-        ChannelSetup: how.channels === 1 ? "Mono" : "Stereo",
+        SampleRate: how.rate, ChannelSetup: SETUPS[how.channels],
     },
     Output: {
         Mode: "Advanced", Reconnect: true, RetryDelay: 1, MaxRetries: 5,
@@ -105,8 +106,8 @@ export class Obs {
      * Starts to stream at once.
      * @param {{server: string, key: string}} to
      * @param {string} clip a short file with picture and sound
-     * @param {Partial<typeof USUAL>} [wishes] `encoder`: of x264; `wrap`: the
-     *     command that runs it
+     * @param {Partial<typeof USUAL>} [wishes] `encoder`: of x264, beside what is
+     *     `usual` or alone; `wrap`: the command that runs it
      */
     static async start(to, clip, wishes = {}) {
         const it = new Obs();
@@ -123,7 +124,7 @@ export class Obs {
         await writeFile(join(home, "global.ini"), GLOBAL(port));
         await writeFile(join(profile, "basic.ini"), PROFILE(how));
         await json(join(profile, "streamEncoder.json"),
-            { ...ENCODER, ...how.encoder });
+            { ...(how.usual ? ENCODER : {}), ...how.encoder });
         await json(join(profile, "service.json"), {
             type: "rtmp_custom", settings: { ...to, use_auth: false },
         });

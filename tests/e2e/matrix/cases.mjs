@@ -16,6 +16,7 @@
  * @property {boolean} [selfSigned] to the server with such a certificate
  * @property {boolean} [trusts] the authority of fixtures.mjs
  * @property {boolean} [encodes] FFmpeg encodes, as documented; else it copies
+ * @property {boolean} [defaults] nothing is said of the encoding
  * @property {string[]} [sink] more for GStreamer's sink
  * @property {Expected} expect
  * @property {string} [note] why, for the document
@@ -28,8 +29,8 @@
  * encoder keeps trying. Or played: renditions, sound, warnings.
  * @typedef {{told: string, log?: string, again?: boolean} |
  *           {renditions: object[], sound: object | null, warns: string[],
- *            sizes?: Record<string, string[]>}}  sizes: before a change, after
- *     Expected
+ *            logs: string[], sizes?: Record<string, string[]>}}
+ *     Expected sizes: before a change and after
  */
 
 export const ENCODERS = { ffmpeg: "FFmpeg", gstreamer: "GStreamer", obs: "OBS" };
@@ -42,7 +43,8 @@ const isSrt = (way) => way.startsWith("srt");
 /** @type {Lecture} */
 const GOOD = {
     width: 320, height: 180, fps: 30, keyframes: 2, bFrames: 0, rate: 48000,
-    channels: 2, video: true, audio: true,
+    channels: 2, video: true, audio: true, codec: "h264", colour: "4:2:0",
+    sound: "aac",
 };
 
 /* --- what plays ----------------------------------------------------------- */
@@ -50,24 +52,27 @@ const GOOD = {
 /**
  * What a channel of type STANDARD makes of a lecture.
  * @param {Lecture} l
- * @param {{warns?: string[], made?: boolean}} [how] made: the top rendition is
- *     encoded here
+ * @param {{warns?: string[], logs?: string[], made?: boolean}} [how] made: the
+ *     top rendition is encoded here
  */
-function plays(l, { warns = [], made = false } = {}) {
-    const codecs = l.audio ? "avc1,mp4a.40.2" : "avc1";
-    const wide = l.width > l.height;
+function plays(l, { warns = [], logs = [], made = false } = {}) {
+    const sound = l.audio && l.sound === "aac"
+        ? { rate: l.channels > 2 ? 48000 : l.rate,
+            channels: Math.min(l.channels, 2), asSent: l.channels <= 2 }
+        : null;
+    const codecs = (video) => sound ? `${video},mp4a.40.2` : video;
+    const hevc = l.codec === "hevc";
     const slow = l.fps > 35 ? l.fps / 2 : l.fps;
     return {
         renditions: l.video ? [
-            { name: "180p", size: `${l.width}x${l.height}`, fps: l.fps, codecs,
+            { name: hevc ? "source" : "180p", size: `${l.width}x${l.height}`,
+                fps: l.fps, codecs: codecs(hevc ? "hvc1" : "avc1"),
                 asSent: !made },
-            { name: "160p", size: wide ? "284x160" : "160x284", fps: slow,
-                codecs, asSent: false },
+            { name: "160p", size: l.width > l.height ? "284x160" : "160x284",
+                fps: slow, codecs: codecs("avc1"), asSent: false },
         ] : [{ name: "audio", size: null, fps: null, codecs: "mp4a.40.2",
             asSent: true }],
-        sound: l.audio
-            ? { rate: l.rate, channels: l.channels, asSent: true } : null,
-        warns,
+        sound, warns, logs,
     };
 }
 
@@ -159,6 +164,35 @@ function selfSignedWelcome(encoder, way) {
 
 /* --- what OBS does not do ------------------------------------------------- */
 
+/** Everything is left as the encoder has it. */
+function defaults(encoder, way) {
+    if (encoder !== "gstreamer")
+        return { defaults: true, expect: plays(GOOD, { made: true,
+            warns: ["b_frames", "keyframes"], logs: ["event=keyframes_late"] }),
+        note: "It sends a keyframe every 8 s, and B-frames" };
+    return { defaults: true, expect: plays(GOOD, { made: true,
+        warns: [isSrt(way) ? "b_frames" : "missing_frames", "keyframes"],
+        logs: ["event=picture_format"] }),
+    note: isSrt(way) ? "It sends 4:4:4 where the source can, and B-frames"
+        : "It sends 4:4:4 where the source can, and its FLV has crooked " +
+            "times: the picture jerks. Say `tune=zerolatency`" };
+}
+
+function hevc(encoder, way) {
+    const why = {
+        ffmpeg: !isSrt(way) && "FFmpeg 5.1 has no HEVC in RTMP",
+        gstreamer: !isSrt(way) && "GStreamer 1.22 has no HEVC in RTMP",
+        obs: "OBS 29 has HEVC on graphics cards only",
+    }[encoder];
+    return why ? impossible(why)() : lecture({ codec: "hevc" })();
+}
+
+function mp3(encoder, way) {
+    const l = { ...GOOD, sound: "mp3", rate: 44100 };
+    return { lecture: l, expect: plays(l, { logs: [isSrt(way)
+        ? "event=stream_left_out" : "what=mp3"] }), note: "Send AAC or Opus" };
+}
+
 const except = (encoder, instead, otherwise) => (who, way) =>
     who === encoder ? instead(who, way) : otherwise(who, way);
 const impossible = (why) => () => ({ impossible: why, expect: {} });
@@ -169,6 +203,7 @@ const impossible = (why) => () => ({ impossible: why, expect: {} });
 export const TROUBLES = {
     good: ["nothing: 30 fps, keyframes every 2 s, 48 kHz stereo", (encoder) =>
         ({ encodes: encoder === "ffmpeg" })],
+    defaults: ["the encoder's own defaults", defaults],
     fps25: ["25 fps", lecture({ fps: 25 })],
     fps50: ["50 fps", lecture({ fps: 50 })],
     fps60: ["60 fps", lecture({ fps: 60 })],
@@ -178,8 +213,13 @@ export const TROUBLES = {
     portrait: ["portrait", lecture({ width: 180, height: 320 })],
     bframes: ["B-frames", lecture({ bFrames: 2 }, { warns: ["b_frames"] })],
     keyframes: ["keyframes every 8 s", lecture({ keyframes: 8 },
-        { warns: ["keyframes"], made: true })],
+        { warns: ["keyframes"], logs: ["event=keyframes_late"],
+            made: true })],
     mono: ["44.1 kHz, mono", lecture({ rate: 44100, channels: 1 })],
+    surround: ["5.1 sound", except("gstreamer",
+        impossible("its `voaacenc` has two channels at most"),
+        lecture({ channels: 6 }))],
+    mp3: ["MP3 sound", except("obs", impossible("OBS sends AAC"), mp3)],
     silent: ["no sound", except("obs",
         () => ({ lecture: { ...GOOD, audio: false }, expect: plays(GOOD),
             note: "OBS always sends sound: it is silence" }),
@@ -187,6 +227,9 @@ export const TROUBLES = {
     blind: ["no picture", except("obs",
         impossible("OBS always sends a picture"),
         lecture({ video: false }))],
+    colour: ["4:4:4 colour", lecture({ colour: "4:4:4" },
+        { made: true, logs: ["event=picture_format"] })],
+    hevc: ["HEVC", hevc],
     resized: ["another size midway", except("obs",
         impossible("OBS does not change its size while it streams"), resized)],
     key: ["a wrong stream key", wrongKey],
@@ -221,6 +264,7 @@ const REPRESENTATIVE = new Set([
     "obs-rtmp-good", "obs-rtmps-good", "obs-srts-good", "obs-rtmp-key",
     "obs-srt-bframes", "obs-rtmp-keyframes", "obs-rtmps-mono",
     "obs-srts-portrait", "obs-srt-fps60", "obs-rtmp-silent",
+    "obs-rtmp-defaults", "obs-rtmp-surround",
 ]);
 export const isRepresentative = (c) =>
     c.encoder !== "obs" || REPRESENTATIVE.has(c.name);

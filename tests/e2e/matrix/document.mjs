@@ -12,20 +12,24 @@ export const DOCUMENT = fileURLToPath(
 
 /* --- what happens, in a few words ----------------------------------------- */
 
-function played({ renditions, sound, warns, sizes }) {
+function played({ renditions, sound, warns, sizes }, { audio }) {
     const [top, ...others] = renditions;
     const words = [];
     if (!top.size) words.push("plays: sound alone, passed through");
     else if (top.asSent) words.push("plays: passed through");
-    else words.push("plays, later: every rendition is made here");
+    else words.push("plays: every rendition is made here");
+    if (top.codecs.startsWith("hvc1"))
+        words.push("H.264 below it for players without HEVC");
     if (sizes) words.push("the best rendition changes its size, at a " +
         "discontinuity, others keep theirs");
-    if (!sound) words.push("without sound");
+    if (!sound) words.push(audio ? "the sound is left out" : "without sound");
+    else if (!sound.asSent) words.push("the sound becomes AAC, stereo");
     const slower = others.find((r) => r.fps !== top.fps);
     if (slower) words.push(`renditions of 480p and less at ${slower.fps} fps`);
     const text = words.join("; ");
     return warns.length
-        ? `${text}; a warning: ${warns.map((w) => `\`${w}\``)}` : text;
+        ? `${text}; warned of: ${warns.map((w) => `\`${w}\``).join(", ")}`
+        : text;
 }
 
 /** @param {import("./cases.mjs").Case} c */
@@ -36,7 +40,7 @@ export function outcome(c) {
     const text = told
         ? `refused. It says “${told}”` + (again ? " and tries again" : "") +
             (log === "event=closed" ? "" : `; the log: “${log}”`)
-        : played(c.expect);
+        : played(c.expect, c.lecture);
     return c.note ? `${text}. ${c.note}` : text;
 }
 

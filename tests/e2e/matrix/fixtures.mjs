@@ -21,6 +21,9 @@ const SECONDS = 48;
  * @property {boolean} [uneven] frames are missing here and there
  * @property {{width: number, height: number, at: number}} [then] another size
  *     from `at` on, s; a keyframe's time
+ * @property {"h264" | "hevc"} codec
+ * @property {"4:2:0" | "4:4:4"} colour
+ * @property {"aac" | "mp3"} sound
  * @property {number} rate of the sound, Hz
  * @property {number} channels
  * @property {boolean} video
@@ -35,22 +38,27 @@ const picture = (l) => {
         : source;
 };
 
+const encoder = (l) => l.codec === "hevc"
+    ? ["-c:v", "libx265", "-x265-params", "log-level=error:bframes=0:" +
+        `scenecut=0:keyint=${l.fps * l.keyframes}:min-keyint=${l.fps}`]
+    : ["-c:v", "libx264", "-profile:v",
+        l.colour === "4:4:4" ? "high444" : "main", "-bf", l.bFrames,
+        "-g", l.fps * l.keyframes, "-keyint_min", l.fps * l.keyframes,
+        "-sc_threshold", "0"];
+
 /** @param {Lecture} l */
-export function filmed(l, seconds = SECONDS) {
-    const gop = l.fps * l.keyframes;
+function filmed(l, seconds = SECONDS) {
     const words = ["-v", "error", "-nostdin"];
     if (l.video) words.push("-f", "lavfi", "-i", picture(l));
     if (l.audio)
         words.push("-f", "lavfi", "-i", `sine=f=440:r=${l.rate}`);
     if (l.video)
-        words.push("-c:v", "libx264", "-preset", "ultrafast", "-profile:v",
-            "main", "-bf", l.bFrames, "-g", gop, "-keyint_min", gop,
-            "-sc_threshold", "0", "-force_key_frames",
-            `expr:gte(t,n_forced*${l.keyframes})`, "-b:v", "300k",
-            "-pix_fmt", "yuv420p", "-threads", "1", "-vsync",
-            l.uneven ? "vfr" : "cfr");
+        words.push(...encoder(l), "-preset", "ultrafast", "-b:v", "300k",
+            "-pix_fmt", l.colour === "4:4:4" ? "yuv444p" : "yuv420p",
+            "-threads", "1", "-vsync", l.uneven ? "vfr" : "cfr");
     if (l.audio)
-        words.push("-c:a", "aac", "-b:a", "96k", "-ac", l.channels);
+        words.push("-c:a", l.sound === "mp3" ? "libmp3lame" : "aac",
+            "-b:a", "96k", "-ac", l.channels);
     return [...words, "-t", seconds].map(String);
 }
 

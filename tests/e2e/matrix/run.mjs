@@ -5,8 +5,8 @@ import { execFile } from "node:child_process";
 import { Obs } from "../lib/obs.mjs";
 import { Program } from "../lib/process.mjs";
 import { until } from "../lib/wait.mjs";
-import { ffmpegCopies, ffmpegEncodes, gstreamer, isSrt, obsDoor, obsSettings }
-    from "./encoders.mjs";
+import { ffmpegCopies, ffmpegDefaults, ffmpegEncodes, gstreamer, isSrt,
+    obsDoor, obsSettings } from "./encoders.mjs";
 
 const BUILD = process.env.LECTERN_BUILD ?? "build";
 /** Of stream, looked at by each judge. */
@@ -17,6 +17,9 @@ const BOUND = 90000;
 /** Runs a command whose /etc/ssl/certs is `folder`; needs root. */
 const trusting = (folder) => ["unshare", "-m", "sh", "-c",
     'mount --bind "$0" /etc/ssl/certs && exec "$@"', folder];
+
+const ffmpegWords = (c) => c.defaults ? ffmpegDefaults
+    : c.encodes ? ffmpegEncodes : ffmpegCopies;
 
 /**
  * @param {import("./cases.mjs").Case} c
@@ -33,10 +36,11 @@ async function start(c, world) {
         ? trusting((await world.fixtures.certificates()).trusted) : [];
     if (c.encoder === "obs")
         return Obs.start(obsDoor(door), await world.fixtures.file(c.lecture),
-            { ...obsSettings(c.lecture), wrap });
+            { ...obsSettings(c.lecture, c.defaults), wrap });
     const words = c.encoder === "gstreamer"
-        ? gstreamer(door, c.lecture, { kbps: 300, sink: c.sink })
-        : (c.encodes ? ffmpegEncodes : ffmpegCopies)(door,
+        ? gstreamer(door, c.lecture,
+            { kbps: 300, sink: c.sink, defaults: c.defaults })
+        : ffmpegWords(c)(door,
             await world.fixtures.file(c.lecture),
             { kbps: 300, changes: Boolean(c.lecture.then) });
     if (c.encoder === "ffmpeg")
@@ -86,7 +90,7 @@ function renditions(text, asSent) {
         const name = lines[i + 1].split("/").at(-2);
         const fps = value(line, "FRAME-RATE");
         const codecs = line.match(/CODECS="([^"]*)"/)[1]
-            .replace(/avc1\.[0-9a-f]{6}/, "avc1");
+            .replace(/(avc1|hvc1)\.[^,]*/, "$1");
         return [{ name, size: value(line, "RESOLUTION"),
             fps: fps && Number(fps), codecs, asSent: asSent.has(name) }];
     });
@@ -198,17 +202,22 @@ export async function play(c, { server, ...world }) {
         server.log.some((line) => line.includes("event=source_warning") &&
             line.includes(`channel=${c.channel} `) &&
             line.includes(`warning=${warning} `)), BOUND);
+    const logged = (text) => until(`the server's log says ${text}`, () =>
+        server.log.some((line) => line.includes(text) &&
+            (!line.includes("channel=") ||
+                line.includes(`channel=${c.channel} `))), BOUND);
     try {
         await Promise.race([server.isLive(c.channel, BOUND),
             program.gone.then(() =>
                 assert.fail(program.lines.slice(-30).join("\n")))]);
         await hasSegments(url);
         const [{ sound, ...more }] = await Promise.all(
-            [looks(c, url), ...c.expect.warns.map(warned)]);
+            [looks(c, url), ...c.expect.warns.map(warned),
+                ...c.expect.logs.map(logged)]);
         const asSent = passedThrough(server.log, c.channel);
         return { renditions: renditions(await text(url), asSent),
             sound: sound ? { ...sound, asSent: asSent.has("audio") } : null,
-            warns: c.expect.warns, ...more };
+            warns: c.expect.warns, logs: c.expect.logs, ...more };
     } finally {
         await encoder.stop();
     }
