@@ -233,6 +233,9 @@ test("a publisher that comes back may bring another language", async () => {
     await begin(() => publishSounds(server.srt(),
         [{ tone: 1000, language: "eng" }]));
     const { generation } = await server.channel();
+    const learner = await Viewer.open(browser, server.watch());
+    await learner.becomes("live");
+    await hears(learner.page, 1000);
     await lecturer.stop();
     lecturer = publishSounds(server.srt(), [
         { tone: 1000, language: "eng" }, { tone: 400, language: "deu" }]);
@@ -240,6 +243,11 @@ test("a publisher that comes back may bring another language", async () => {
     /* ffmpeg wants a whole segment. */
     await until("German", () => pitch(german).then(near(400), () => false));
     assert.equal((await server.channel()).generation, generation);
+    /* Who was there before is offered it, too. */
+    await menu(learner.page).selectOption("Deutsch");
+    await hears(learner.page, 400);
+    assert.deepEqual(learner.errors, []);
+    await learner.close();
 });
 
 test("sound alone plays, in each language", async () => {

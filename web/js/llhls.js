@@ -95,6 +95,7 @@ export class LlHls extends EventTarget {
     #firstFrameMs = NaN;
     #rest = false;
     #sound = -1;
+    #others = 0;
     /** @type {import("./latency.js").Decision | null} */
     #decision = null;
     #abort = new AbortController();
@@ -126,6 +127,7 @@ export class LlHls extends EventTarget {
         const hls = new Hls(heard(HLS_CONFIG));
         this.#hls = hls;
         this.#sound = -1;
+        this.#others = 0;
         hls.on(Hls.Events.MANIFEST_PARSED, () => this.#emit("rungs"));
         hls.on(Hls.Events.LEVEL_SWITCHED, () => this.#emit("rungs"));
         hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => this.#onSounds());
@@ -194,6 +196,12 @@ export class LlHls extends EventTarget {
     /** The one that was chosen; heard as soon as it is loaded. */
     get sound() {
         return this.#sound;
+    }
+
+    /** How many renditions the server makes beside this rung; 0: unknown. It
+     *  may be more than were there at the beginning. */
+    get others() {
+        return this.#others;
     }
 
     /** @param {number} id */
@@ -287,6 +295,11 @@ export class LlHls extends EventTarget {
 
     /** @param {any} data */
     #onUpdated({ details }) {
+        const others = details.renditionReports?.length ?? 0;
+        if (others !== this.#others) {
+            this.#others = others;
+            this.#emit("rungs");
+        }
         /* hls.js has by now put the playlist on the media's timeline. */
         if (details.live && details.advanced)
             this.#control.published(details.edge, seconds() - details.age);

@@ -193,6 +193,11 @@ export class Player extends EventTarget {
         this.#tell({ type: "wish", wish: chosen });
     }
 
+    /** Takes up what was not there when this way was loaded. */
+    reload() {
+        this.#load();
+    }
+
     close() {
         this.#closed = true;
         clearTimeout(this.#timer);
@@ -433,7 +438,7 @@ export class Player extends EventTarget {
             if (media === "stalled") this.media.unload();
             else this.#settleGone();
         } else if (this.#state === "live" &&
-            (media === "stalled" || this.#isChanging())) {
+            (["stalled", "loading"].includes(media) || this.#isChanging())) {
             this.#timer = setTimeout(
                 () => this.#become("reconnecting"),
                 this.#isChanging() ? CHANGE : PATIENCE,
