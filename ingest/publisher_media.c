@@ -86,16 +86,18 @@ int publisher_track(struct publisher *p, int slot,
 void publisher_track_gone(struct publisher *p, int slot)
 {
     struct publisher_slot *s;
+    enum track_kind kind;
 
     if (p->state != LIVE || slot < 0 || slot >= TIMELINE_SLOTS) return;
     s = &p->slots[slot];
     if (!s->track) return;
+    kind = track_info(s->track)->kind;
     log_info("ingest", "track_gone", log_s("channel", p->grant.channel),
              log_s("codec", codec_name(track_info(s->track)->codec)));
-    health_track_gone(&p->health, slot, track_info(s->track)->kind);
+    health_track_gone(&p->health, slot, kind);
     track_unref(&s->track);
     for (int i = 0; i < TIMELINE_SLOTS; i++) /* another one may be told of */
-        if (p->slots[i].track)
+        if (p->slots[i].track && p->slots[i].source.info.kind == kind)
             health_track(&p->health, i, &p->slots[i].source.info);
 }
 
