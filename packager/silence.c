@@ -23,21 +23,38 @@ static int64_t mark_ticks(const struct rendition *r, const struct mark *m)
     return (m->pts * scale + VIDEO_TIMESCALE - 1) / VIDEO_TIMESCALE;
 }
 
+/* What goes on at that time: a track that waits does so from its segment on. */
+static const struct track *track_at(const struct rendition *r, int64_t pts)
+{
+    bool opens = segmenter_due(&r->segmenter, pts) != NULL;
+
+    return opens && r->pending ? r->pending : r->track;
+}
+
+static int64_t ticks_of(const struct track *t)
+{
+    return track_info(t)->codec == CODEC_OPUS ? OPUS_TICKS : AAC_TICKS;
+}
+
 void silence_before(struct rendition *r, const struct frame *f)
 {
     struct segmenter_frame sf = {f->dts, f->pts, f->duration, true};
-    int64_t hole = segmenter_hole(&r->segmenter, &sf), d = f->duration;
+    int64_t hole = segmenter_hole(&r->segmenter, &sf);
     struct frame quiet = *f;
 
-    if (d <= 0 || hole < d || r->pending || !r->track) return;
+    if (f->duration <= 0 || hole < f->duration) return;
     if (hole > to_ticks(r, SILENCE_MOST_US)) return;
-    quiet.payload = fmp4_silence(r->track);
-    if (!quiet.payload.len) return;
-    for (quiet.dts = r->segmenter.next_dts; f->dts - quiet.dts >= d;
-         quiet.dts += d) {
+    quiet.dts = r->segmenter.next_dts;
+    for (;;) {
+        const struct track *t = track_at(r, quiet.dts);
+        if (!t) return;
+        quiet.duration = ticks_of(t);
+        quiet.payload = fmp4_silence(t);
+        if (!quiet.payload.len || f->dts - quiet.dts < quiet.duration) return;
         quiet.pts = quiet.dts;
         rendition_put(r, &quiet);
         r->silent++;
+        quiet.dts += quiet.duration;
     }
 }
 
@@ -66,16 +83,14 @@ bool silence_until(struct rendition *r, int64_t until_us, int64_t captured_at)
     uint64_t before = r->silent;
 
     for (int i = 0; i < ONCE_MAX && find_place(r, until, &at); i++) {
-        bool opens = segmenter_due(&r->segmenter, at) != NULL;
-        const struct track *t = opens && r->pending ? r->pending : r->track;
+        const struct track *t = track_at(r, at);
         struct frame quiet = {.flags = FRAME_KEY,
                               .dts = at,
                               .pts = at,
                               .captured_at = captured_at};
 
         if (!t) break;
-        quiet.duration =
-            track_info(t)->codec == CODEC_OPUS ? OPUS_TICKS : AAC_TICKS;
+        quiet.duration = ticks_of(t);
         quiet.payload = fmp4_silence(t);
         if (!quiet.payload.len) break;
         rendition_put(r, &quiet);

@@ -493,6 +493,23 @@ static void test_lost_audio_is_silence(void **state)
     assert_in_range(s->seen[2].parts, 152, 160);
 }
 
+/* The same, and its track is told anew when it comes back: over a boundary or
+ * not, each segment has its own length. */
+static void test_lost_audio_that_is_told_anew(void **state)
+{
+    struct sim *s = *state;
+
+    begin(s);
+    run_for(s, 8500000);
+    for (int i = 0; i < 12; i++) {
+        s->audio_frames += 45;
+        s->audio_us = s->audio_frames * 1024 * 1000000 / s->rate;
+        add_track(s, SOUND, asc, sizeof asc);
+        run_for(s, 3100000);
+    }
+    no_gaps(s);
+}
+
 /* Microphone off and on: the list goes on, half a second behind the picture,
  * over boundaries and breaks, and what comes back has its own place. */
 static void test_sound_is_off_for_long(void **state)
@@ -639,6 +656,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(test_a_long_hole_is_missing_parts, make,
                                     end),
     cmocka_unit_test_setup_teardown(test_lost_audio_is_silence, make, end),
+    cmocka_unit_test_setup_teardown(test_lost_audio_that_is_told_anew, make,
+                                    end),
     cmocka_unit_test_setup_teardown(test_takeover_after_a_dead_line, make, end),
     cmocka_unit_test_setup_teardown(test_sound_is_off_for_long, make, end),
     cmocka_unit_test_setup_teardown(test_publisher_comes_back_without_sound,
