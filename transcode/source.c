@@ -9,7 +9,8 @@ enum {
     ANNOUNCED_US = 5000000, /* and this long where a video was promised */
     PAUSE_US = 500000,      /* sound after so much of nothing begins anew */
     DISC_US = 2000000, /* sound's break this soon after video's is the same */
-    WAITING_MAX = 250, /* of the first sound, kept for a mark: about 5 s */
+    STILL_GOP_US = 4100000, /* of sources whose keyframes stand in */
+    WAITING_MAX = 250,      /* of the first sound, kept for a mark: about 5 s */
     ADVICE_MAX = 128,
 };
 
@@ -235,7 +236,7 @@ static void on_video(struct transcode *t, struct frame *f)
         still_break(&t->still);
         if (!t->planned) pending_release(&t->source);
     }
-    if (!still_video(&t->still, f)) {
+    if (!still_video(&t->still, f, t->boundary.mode == BOUNDARY_GRID)) {
         if (track_info(t->video)->askable) bus_ask_key(t->bus, f->track_id);
         return;
     }
@@ -252,10 +253,14 @@ static void show_stills(struct transcode *t, const struct frame *sound,
                         int64_t pts)
 {
     int64_t ticks = t->boundary.part_us * 9 / 100, at;
+    bool copies = t->boundary.mode != BOUNDARY_GRID;
     bool stood = t->still.on, urgent = boundary_is_stalled(&t->boundary, pts);
 
+    /* Where keyframes are far apart what came after it could not be shown. */
+    if (copies && t->boundary.gop_us > STILL_GOP_US) return;
     while (still_due(&t->still, pts, ticks, urgent, &at)) {
-        struct frame *f = still_frame(&t->still, at, ticks, sound->captured_at);
+        struct frame *f =
+            still_frame(&t->still, copies, at, ticks, sound->captured_at);
         if (!f) return;
         if (!stood) say_picture(t, true);
         stood = true;

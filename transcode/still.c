@@ -36,13 +36,13 @@ static void learn(struct still *s, const struct frame *f)
         s->lead = usual(s->lead, lead);
 }
 
-bool still_video(struct still *s, struct frame *f)
+bool still_video(struct still *s, struct frame *f, bool any)
 {
     int64_t end = f->pts + (f->duration > 0 ? f->duration : 0);
 
     learn(s, f);
     if (s->on) {
-        if (!(f->flags & FRAME_KEY) || f->dts < s->next_pts - MARGIN)
+        if ((!any && !(f->flags & FRAME_KEY)) || f->dts < s->next_pts - MARGIN)
             return false;
         s->on = s->known = false;
     }
@@ -87,17 +87,19 @@ bool still_due(struct still *s, int64_t pts, int64_t ticks, bool urgent,
     return true;
 }
 
-struct frame *still_frame(const struct still *s, int64_t pts, int64_t ticks,
-                          int64_t captured_at)
+struct frame *still_frame(const struct still *s, bool copy, int64_t pts,
+                          int64_t ticks, int64_t captured_at)
 {
-    struct frame copy = *s->key, *made = NULL;
+    struct frame f = {.track_id = s->key->track_id,
+                      .flags = copy ? FRAME_KEY : 0,
+                      .dts = pts,
+                      .pts = pts,
+                      .duration = ticks,
+                      .captured_at = captured_at};
+    struct frame *made = NULL;
 
-    copy.flags = FRAME_KEY;
-    copy.dts = copy.pts = pts;
-    copy.duration = ticks;
-    copy.captured_at = captured_at;
-    copy.payload = slice_ref(s->key->payload);
-    frame_create(&made, &copy);
+    if (copy) f.payload = slice_ref(s->key->payload);
+    frame_create(&made, &f);
     return made;
 }
 

@@ -27,16 +27,17 @@ struct still { /* {0} is new */
 };
 
 /* A real picture: shares f. False: it is of no use, since what it refers to
- * was not shown. */
-bool still_video(struct still *s, struct frame *f);
+ * was not shown, unless `any` is, where decoders saw nothing of the stills. */
+bool still_video(struct still *s, struct frame *f, bool any);
 /* Sound goes on to pts (VIDEO_TIMESCALE). True: *at is where a still belongs,
  * which lasts `ticks`; ask again. urgent: a segment is due, there is no time
  * to wait for a picture. */
 bool still_due(struct still *s, int64_t pts, int64_t ticks, bool urgent,
                int64_t *at);
-/* The keyframe that was kept, at pts; gives a frame. NULL: no memory. */
-struct frame *still_frame(const struct still *s, int64_t pts, int64_t ticks,
-                          int64_t captured_at);
+/* The keyframe that was kept, at pts, or a frame without bytes, which tells the
+ * child to show its last picture again; gives a frame. NULL: no memory. */
+struct frame *still_frame(const struct still *s, bool copy, int64_t pts,
+                          int64_t ticks, int64_t captured_at);
 /* What follows does not continue what came before, or there is no sound. */
 void still_break(struct still *s);
 /* Another codec or size: the picture that was kept is of no use. */

@@ -39,6 +39,8 @@ struct job {
     struct note notes[NOTES_MAX];
     int note_at;
     int64_t errors_told;
+    AVFrame *shown;    /* the newest picture, without a buffer: none */
+    int64_t again_pts; /* where it was last shown again */
     struct look look;
 };
 
@@ -49,7 +51,10 @@ int job_create(struct job **out, bool hardware, struct sink *sink)
     if (!j) return ERR_NOMEM;
     j->sink = sink;
     j->hardware = hardware;
-    if (audio_create(&j->audio, sink)) {
+    j->again_pts = INT64_MIN;
+    j->shown = av_frame_alloc();
+    if (!j->shown || audio_create(&j->audio, sink)) {
+        av_frame_free(&j->shown);
         free(j);
         return ERR_NOMEM;
     }
@@ -76,6 +81,7 @@ void job_free(struct job **j)
     while (last->count)
         drop_rung(last, last->count - 1);
     audio_free(&last->audio);
+    av_frame_free(&last->shown);
     free(last);
 }
 
@@ -121,9 +127,8 @@ static void look_at(struct job *j, const AVFrame *picture)
     sink_put(j->sink, &r);
 }
 
-static void on_picture(AVFrame *picture, void *arg)
+static void give_out(struct job *j, const AVFrame *picture)
 {
-    struct job *j = arg;
     const struct note *n = find_note(j, picture->pts);
     struct lane_picture p = {.captured_at = n->captured_at};
     AVFrame *larger = NULL; /* the rung before: what the next scales from */
@@ -150,6 +155,26 @@ static void on_picture(AVFrame *picture, void *arg)
     }
 }
 
+static void on_picture(AVFrame *picture, void *arg)
+{
+    struct job *j = arg;
+
+    /* What the decoder held back while the one before it stood. */
+    if (picture->pts <= j->again_pts) return;
+    give_out(j, picture);
+    av_frame_unref(j->shown);
+    if (av_frame_ref(j->shown, picture) < 0) av_frame_unref(j->shown);
+}
+
+/* The decoder sees nothing of it and goes on where it was. */
+static void show_again(struct job *j, int64_t pts)
+{
+    if (!j->shown->buf[0] || pts <= j->shown->pts || pts <= j->again_pts)
+        return;
+    j->shown->pts = j->again_pts = pts;
+    give_out(j, j->shown);
+}
+
 /* --- records -------------------------------------------------------------- */
 
 static int take_source(struct job *j, const struct wire_record *r)
@@ -166,6 +191,7 @@ static int take_source(struct job *j, const struct wire_record *r)
     } else if (t->kind == TRACK_VIDEO) {
         if (j->decoder) decoder_drain(j->decoder);
         decoder_free(&j->decoder);
+        av_frame_unref(j->shown);
         j->video_id = t->id;
         j->errors_told = 0;
         if (decoder_open(&j->decoder, source, j->hardware, on_picture, j))
@@ -250,7 +276,10 @@ static void take_frame(struct job *j, const struct wire_record *r)
         j->notes[j->note_at] =
             (struct note){f->pts, f->duration, f->captured_at};
         j->note_at = (j->note_at + 1) % NOTES_MAX;
-        decoder_feed(j->decoder, f, &r->payload);
+        if (r->payload.len)
+            decoder_feed(j->decoder, f, &r->payload);
+        else
+            show_again(j, f->pts);
     }
 }
 

@@ -8,7 +8,8 @@
  *                     before the source frame of that pts
  *   KEY               this rung's next picture is an IDR, too; a rung that has
  *                     not begun begins there
- *   FRAME             of a source track, in decoding order
+ *   FRAME             of a source track, in decoding order; without bytes: the
+ *                     picture that was shown last, again
  *   SIGNAL GONE       give out what is held back
  *   END               the same, then stop
  *

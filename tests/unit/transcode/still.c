@@ -18,6 +18,7 @@ struct world {
     int64_t at[STILLS_MAX]; /* of the stills */
     int count, shown;       /* real pictures that were of use */
     int64_t lead;           /* of sound before pictures */
+    bool any;               /* need no keyframe to go on */
 };
 
 static bool show(struct world *w, int64_t pts, bool key)
@@ -31,7 +32,7 @@ static bool show(struct world *w, int64_t pts, bool key)
     struct frame *made = NULL;
 
     if (frame_create(&made, &f)) return false;
-    bool used = still_video(&w->still, made);
+    bool used = still_video(&w->still, made, w->any);
     w->shown += used;
     frame_unref(&made);
     return used;
@@ -108,7 +109,7 @@ static void test_the_last_keyframe_stands_in(void **state)
     assert_int_equal(w->at[0], 7 * S);
     hear(w, 17 * S);
     assert_in_range(w->at[w->count - 1], 16 * S, 17 * S - PART);
-    struct frame *f = still_frame(&w->still, w->at[3], PART, 77);
+    struct frame *f = still_frame(&w->still, true, w->at[3], PART, 77);
     assert_int_equal(f->dts, w->at[3]);
     assert_int_equal(f->pts, w->at[3]);
     assert_int_equal(f->duration, PART);
@@ -120,6 +121,25 @@ static void test_the_last_keyframe_stands_in(void **state)
     assert_int_equal(w->shown, 50);
     assert_false(w->still.on);
     assert_true(w->at[w->count - 1] + PART <= 18 * S);
+}
+
+/* The child shows its last picture again: its decoder waits where it was. */
+static void test_encoded_pictures_go_on_with_any(void **state)
+{
+    struct world *w = *state;
+
+    w->any = true;
+    play(w, 0, 7 * S, STEP);
+    hear(w, 15 * S);
+    assert_true(w->still.on);
+    struct frame *f = still_frame(&w->still, false, w->at[3], PART, 77);
+    assert_int_equal(f->payload.len, 0);
+    assert_int_equal(f->flags, 0);
+    frame_unref(&f);
+    w->shown = 0;
+    play(w, 15 * S, 15 * S + S / 2, STEP);
+    assert_in_range(w->shown, 11, 13);
+    assert_false(w->still.on);
 }
 
 /* Encoders that look ahead: their sound always comes a second before. */
@@ -176,6 +196,8 @@ static const struct CMUnitTest tests[] = {
                                     end),
     cmocka_unit_test_setup_teardown(test_slow_pictures_are_no_loss, make, end),
     cmocka_unit_test_setup_teardown(test_the_last_keyframe_stands_in, make,
+                                    end),
+    cmocka_unit_test_setup_teardown(test_encoded_pictures_go_on_with_any, make,
                                     end),
     cmocka_unit_test_setup_teardown(test_late_pictures_are_waited_for, make,
                                     end),

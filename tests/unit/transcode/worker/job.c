@@ -456,6 +456,59 @@ static void test_payloads_are_length_prefixed_idrs(void **state)
     clean_up();
 }
 
+/* The source's pictures stop: the newest one again, an IDR at the mark, and no
+ * keyframe of the source is needed to go on. */
+static void test_the_last_picture_again(void **state)
+{
+    static const int at[] = {36, 42, 48};
+    int64_t last = -1;
+    int frames = 0, keys = 0;
+
+    (void)state;
+    begin(FRAMES);
+    give_source_track();
+    ask(67, 160, 90, 30);
+    give_mark(0, false);
+    for (int i = 0; i < 30; i++)
+        give_frame(i, 0);
+    for (int i = 0; i < 3; i++) {
+        struct wire_record r = {.type = WIRE_FRAME};
+        r.v.frame = (struct frame){.track_id = 1,
+                                   .dts = at[i] * TICK,
+                                   .pts = at[i] * TICK,
+                                   .duration = 6 * TICK,
+                                   .captured_at = 1000 + at[i]};
+        if (i == 1) give_mark(at[i], false);
+        give(r);
+    }
+    for (int i = 30; i < 60; i++) {
+        struct wire_record r = {.type = WIRE_FRAME,
+                                .payload = rig.source[i].payload};
+        r.v.frame = (struct frame){.track_id = 1,
+                                   .dts = (i + 30) * TICK,
+                                   .pts = (i + 30) * TICK,
+                                   .duration = TICK,
+                                   .captured_at = 1030 + i};
+        give(r);
+    }
+    finish();
+    for (int i = 0; i < rig.count; i++) {
+        const struct wire_record *r = &rig.got[i];
+        assert_int_not_equal(r->type, WIRE_STAT); /* no decode error */
+        if (r->type != WIRE_FRAME) continue;
+        assert_true(r->v.frame.pts > last);
+        last = r->v.frame.pts;
+        if (r->v.frame.flags & FRAME_KEY) {
+            assert_true(last == 0 || last == 42 * TICK);
+            keys++;
+        }
+        frames++;
+    }
+    assert_int_equal(keys, 2);
+    assert_int_equal(frames, 30 + 3 + 30);
+    clean_up();
+}
+
 /* Half the cadence: the frame at the mark is always there. */
 static void test_lower_cadence_keeps_marked_frames(void **state)
 {
@@ -560,6 +613,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_on_demand_begins_at_once),
     cmocka_unit_test(test_a_reordered_source_is_put_in_order),
     cmocka_unit_test(test_payloads_are_length_prefixed_idrs),
+    cmocka_unit_test(test_the_last_picture_again),
     cmocka_unit_test(test_lower_cadence_keeps_marked_frames),
     cmocka_unit_test(test_a_rung_begins_and_ends_when_told),
     cmocka_unit_test(test_damage_keeps_the_cadence),
