@@ -215,6 +215,40 @@ test("pictures stop and come back: the last one stands", async () => {
     nothingIsMissing(found);
 });
 
+test("pictures stop where keyframes are rare: any goes on", async () => {
+    const rare = clip({ keyframes: 8 });
+    lecturer.play(rare);
+    await watch();
+    await logged(/event=ladder .*marks="every 2 s"/);
+    await checked(async () => {
+        lecturer.hold(VIDEO, true);
+        await logged(/event=picture_lost/);
+        await goesOn(4);
+        lecturer.hold(VIDEO, false);
+        await logged(/event=picture_back/);
+        await goesOn(4);
+    });
+    const { found } = await lists();
+    for (const segments of Object.values(found))
+        assert.deepEqual(breaksOf(segments), []);
+    nothingIsMissing(found);
+});
+
+test("it comes back larger, with another sound: one break", async () => {
+    lecturer.play(lecture);
+    await watch();
+    lecturer.end();
+    await until("it is away", async () =>
+        (await server.channel()).state === "reconnecting");
+    lecturer = await ClipPublisher.open(server.rtmpPort, KEY);
+    lecturer.video(clip({ width: 848, height: 480 }));
+    lecturer.sound(clip({ rate: 44100 }));
+    await goesOn(6);
+    const found = await breaksOnce();
+    assert.equal(maps(found["360p"]), 2);
+    assert.equal(maps(found.audio), 2);
+});
+
 test("a publisher comes back without a camera", async () => {
     lecturer.play(lecture);
     await watch();

@@ -13,19 +13,20 @@ const SPAN = 8000;
 export const VIDEO = 9, AUDIO = 8;
 
 /**
- * Made once: a counter on a pattern and a tone, a keyframe each 2 s.
+ * Made once: a counter on a pattern and a tone.
  * @param {{width?: number, height?: number, fps?: number, rate?: number,
- *          channels?: number, bframes?: number}} [how]
+ *          channels?: number, bframes?: number, keyframes?: number}} [how]
+ *     keyframes: s between them
  */
 export function clip(how = {}) {
     const { width = 640, height = 360, fps = 25, rate = 48000, channels = 2,
-        bframes = 0 } = how;
+        bframes = 0, keyframes = 2 } = how;
     const args = [
         "-f", "lavfi", "-i", `testsrc2=size=${width}x${height}:rate=${fps}`,
         "-f", "lavfi", "-i", `sine=frequency=440:sample_rate=${rate}`,
         "-t", `${SPAN / 1000}`, "-c:v", "libx264", "-preset", "ultrafast",
-        "-g", `${2 * fps}`, "-keyint_min", `${2 * fps}`, "-sc_threshold", "0",
-        "-bf", `${bframes}`, "-b:v", "800k", "-threads", "1",
+        "-g", `${keyframes * fps}`, "-keyint_min", `${keyframes * fps}`,
+        "-sc_threshold", "0", "-bf", `${bframes}`, "-b:v", "800k", "-threads", "1",
         "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k",
         "-ac", `${channels}`, "-flvflags", "no_duration_filesize", "-f", "flv",
     ];
@@ -83,6 +84,7 @@ function kindOf({ type, body }) {
 export class ClipPublisher {
     /** Played now, by type: {clip, next, from}; absent: nothing is. */
     #playing = {};
+    #held = {};
     #timer;
     #raw;
     /** What a kind's stamps are ahead of the truth, ms, and its clock's
@@ -130,6 +132,11 @@ export class ClipPublisher {
         this.#play(AUDIO, of);
     }
 
+    /** Nothing of a kind is sent, though its time goes on. */
+    hold(type, held) {
+        this.#held[type] = held;
+    }
+
     /** Goes on where the last clip of this kind would have. */
     #play(type, of) {
         const was = this.#playing[type];
@@ -165,8 +172,9 @@ export class ClipPublisher {
             for (;;) {
                 const at = this.#due(playing, type);
                 if (at > now) break;
-                due.push({ type, at, body: media[playing.next %
-                    media.length].body });
+                if (!this.#held[type])
+                    due.push({ type, at,
+                        body: media[playing.next % media.length].body });
                 playing.next++;
             }
         }
