@@ -11,6 +11,7 @@ enum {
     GOP_WAIT_BASIC_US = 10400000,
     LATE_US = 400000, /* a segment may exceed its target by less than 0.5 s
                          (EXTINF is rounded): less a margin */
+    OVER_US = 500000,
     TIGHT_US = 300000,
     /* Sound is never so far before video in a stream that is well; and a
      * segment that ends then is still under 0.5 s over its target. */
@@ -93,13 +94,24 @@ static bool asks(struct boundary *b, const struct boundary_frame *f)
     return true;
 }
 
+/* Nothing came for so long that the segment would be over the target: it ends
+ * where its frames did. */
+static bool is_over_a_hole(const struct boundary *b,
+                           const struct boundary_frame *f)
+{
+    int64_t target = (int64_t)b->target_duration_s * 1000000;
+
+    return to_us(f->pts - b->mark_pts) >= target + OVER_US;
+}
+
 static void put_mark(struct boundary *b, const struct boundary_frame *f,
                      struct boundary_step *step)
 {
     step->marked = true;
     /* A break before anything was published breaks nothing. */
     step->mark.discontinuity =
-        (b->broken || b->renewed || step->switched) && b->marked;
+        (b->broken || b->renewed || step->switched || is_over_a_hole(b, f)) &&
+        b->marked;
     step->mark.msn = b->next_msn++;
     step->mark.pts = f->pts;
     b->mark_pts = f->pts;

@@ -164,6 +164,18 @@ bool publish_waits(const struct transcode *t, uint8_t id)
     return t->renews && id == LADDER_AUDIO;
 }
 
+/* A sound that passes, as it is from here on; l NULL: the first. */
+static void tell_sound(struct transcode *t, struct language *l)
+{
+    struct track *source = l ? l->source : t->audio;
+    bool *due = l ? &l->due : &t->audio_due;
+
+    if (!*due || !source) return;
+    publish_track(t, l ? l->id : LADDER_AUDIO, source);
+    if (!l) publish_track(t, LADDER_OPUS, source);
+    *due = false;
+}
+
 void publish_waiting(struct transcode *t)
 {
     const struct ladder_rung *made =
@@ -176,6 +188,10 @@ void publish_waiting(struct transcode *t)
 
     t->audio_waits = t->renews = false;
     t->waiting = 0;
+    /* Before its frames, which may be late: silence is of the new config. */
+    tell_sound(t, NULL);
+    for (int i = 0; i < LADDER_LANGUAGES_MAX; i++)
+        tell_sound(t, &t->languages.all[i]);
     for (int i = 0; i < t->source.count; i++) {
         struct pending_item *item = &t->source.items[i];
         if (item->track)
@@ -215,18 +231,13 @@ void publish_audio(struct transcode *t, const struct frame *f)
     struct language *l = languages_find(t, f->track_id);
     struct track *source = l ? l->source : t->audio;
     uint8_t id = l ? l->id : LADDER_AUDIO;
-    bool *due = l ? &l->due : &t->audio_due;
     bool broken = f->flags & FRAME_DISCONTINUITY;
 
     if (!l && f->track_id != track_info(source)->id) return; /* it left */
     int64_t pts = transcode_video_ticks(f->pts, track_info(source)->timescale);
 
     if (pts < t->from_pts || pts < t->audio_from_pts) return;
-    if (*due) {
-        publish_track(t, id, source);
-        if (!l) publish_track(t, LADDER_OPUS, source);
-        *due = false;
-    }
+    tell_sound(t, l);
     publish_frame(t, f, id, broken);
     if (!l) publish_frame(t, f, LADDER_OPUS, broken);
 }

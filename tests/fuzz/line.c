@@ -128,6 +128,16 @@ static void check_lists(struct line *l)
     lint_multivariant(&lint, list);
     m3u8_free(&list);
     builder_release(&b);
+    for (int i = 0; i < STORE_RENDITIONS_MAX; i++) {
+        if (!(l->store->listed >> i & 1)) continue;
+        builder_init(&b, 1 << 20);
+        playlist_media(&b, l->store, &l->store->renditions[i], false);
+        INVARIANT(!b.err);
+        INVARIANT(!m3u8_parse(&list, (const char *)builder_data(&b), b.len));
+        lint_media(&lint, list);
+        m3u8_free(&list);
+        builder_release(&b);
+    }
 }
 
 /* --- what goes in --------------------------------------------------------- */
@@ -165,10 +175,12 @@ static void tell(struct line *l, int slot, uint8_t how)
     if (slot < 2) l->firsts[video] = true;
     s->codec = video ? (how & 32 ? CODEC_HEVC : CODEC_H264)
                      : (how & 32 ? CODEC_OPUS : CODEC_AAC);
+    uint32_t was = s->rate;
     s->rate = video                    ? VIDEO_TIMESCALE
               : s->codec == CODEC_OPUS ? 48000
               : other                  ? 48000
                                        : 44100;
+    if (was) s->end = s->end * s->rate / was;
     struct track_info info = {.id = (uint8_t)(TRACK_SOURCE_FIRST + slot),
                               .kind = s->kind,
                               .codec = s->codec,
@@ -227,11 +239,19 @@ static void give_sound(struct line *l, int slot)
         give(l, slot, s->end, n, true);
 }
 
+static bool gives(const struct source *s)
+{
+    return s->there && !s->mute;
+}
+
+/* Where the first of both kinds are gone, nothing says where segments end. */
 static void step(struct line *l)
 {
-    for (int i = 0; i < SLOTS; i++) {
+    bool alone = !gives(&l->sources[0]) && !gives(&l->sources[1]);
+
+    for (int i = 0; i < SLOTS && !alone; i++) {
         struct source *s = &l->sources[i];
-        if (!s->there || s->mute) continue;
+        if (!gives(s)) continue;
         if (s->kind == TRACK_AUDIO) {
             give_sound(l, i);
             continue;

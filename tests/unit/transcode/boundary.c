@@ -222,6 +222,26 @@ static void test_a_late_keyframe_switches_to_encoding(void **state)
     assert_int_equal(r.marks[5] - r.marks[4], 2 * 90000);
 }
 
+/* Nothing comes for a second, and then a keyframe: the segment before it may
+ * not be that long. A hole that leaves it within the target breaks nothing. */
+static void test_a_hole_ends_the_segment(void **state)
+{
+    static struct rig r;
+
+    (void)state;
+    setup(&r, true, 0);
+    play(&r, 0, 180, 60, 30, 1);
+    play(&r, 210, 30, 30, 30, 1);
+    int n = r.count;
+    assert_int_equal(r.marks[n - 1], 210 * 3000);
+    assert_true(r.disc[n - 1]);
+    play(&r, 240, 20, 60, 30, 1);
+    play(&r, 270, 61, 30, 30, 1);
+    for (int i = n; i < r.count; i++)
+        assert_false(r.disc[i]);
+    assert_true(r.count > n);
+}
+
 static void test_a_hint_decides_at_once(void **state)
 {
     static struct rig r;
@@ -408,6 +428,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_basic_waits_for_the_long_gop),
     cmocka_unit_test(test_scene_cuts_keep_segments_legal),
     cmocka_unit_test(test_a_late_keyframe_switches_to_encoding),
+    cmocka_unit_test(test_a_hole_ends_the_segment),
     cmocka_unit_test(test_a_hint_decides_at_once),
     cmocka_unit_test(test_a_break_waits_for_a_keyframe),
     cmocka_unit_test(test_a_break_while_measuring),

@@ -786,7 +786,12 @@ static void test_sound_of_another_config_waits_for_its_mark(void **state)
     track_unref(&t);
     play(65, 120, false, 0);
     assert_int_equal(frames_of(LADDER_AUDIO), before);
-    play(120, 180, false, 0);
+    assert_int_equal(newest_track(LADDER_AUDIO)->channels, 1);
+    rig.silent = true; /* silence in its place is of the new config */
+    play(120, 122, false, 0);
+    assert_int_equal(newest_track(LADDER_AUDIO)->channels, 2);
+    rig.silent = false;
+    play(122, 180, false, 0);
     assert_true(frames_of(LADDER_AUDIO) > before + 80);
     finish();
 }
