@@ -453,7 +453,7 @@ void rendition_feed(struct rendition *r, const struct frame *f)
 {
     bool sound = !r->segmenter.conf.video;
 
-    if (sound && silence_covers(r, f)) {
+    if (sound && (silence_covers(r, f) || silence_is_vain(r, f))) {
         r->dropped++;
         return;
     }

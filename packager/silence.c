@@ -58,6 +58,16 @@ void silence_before(struct rendition *r, const struct frame *f)
     }
 }
 
+bool silence_is_vain(const struct rendition *r, const struct frame *f)
+{
+    const struct segmenter *s = &r->segmenter;
+    struct segmenter_frame sf = {f->dts, f->pts, f->duration, true};
+    const struct mark *m = mark_log_find(s->marks, s->msn + 1, NULL);
+
+    return m && m->discontinuity && f->pts < mark_ticks(r, m) &&
+           segmenter_hole(s, &sf) >= to_ticks(r, JUMP_US / 2);
+}
+
 /* Where r goes on, or false: nowhere before `until`. */
 static bool find_place(const struct rendition *r, int64_t until, int64_t *at)
 {

@@ -7,6 +7,9 @@
 
 /* Between the end of r's media and f, frames were lost. */
 void silence_before(struct rendition *r, const struct frame *f);
+/* Lies f behind a hole and a little before a break? The two are not worth the
+ * silence, which would make the segment too long. */
+bool silence_is_vain(const struct rendition *r, const struct frame *f);
 /* Nothing came for r: goes on without it up to until_us of the stream's time,
  * also into segments that nothing else begins. captured_at: of what came
  * meanwhile. True: r has got longer. */

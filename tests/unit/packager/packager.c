@@ -574,6 +574,24 @@ static void test_takeover_after_a_dead_line(void **state)
     assert_int_equal(s->seen[2].silent, 0);
 }
 
+/* Nothing for a while, and then sound a little before the picture that ends
+ * the old segment: that does not get as long as the pause. */
+static void test_sound_goes_on_before_the_break(void **state)
+{
+    struct sim *s = *state;
+
+    begin(s);
+    run_for(s, 9300000);
+    s->video_us += 1600000;
+    s->audio_frames = (s->video_us - 60000) * s->rate / 1000000 / 1024;
+    s->audio_us = s->audio_frames * 1024 * 1000000 / s->rate;
+    s->next_mark_us = s->video_us;
+    s->discontinuity = s->broken = true;
+    run_for(s, 10000000);
+    no_gaps(s);
+    assert_int_equal(s->seen[2].silent, 0);
+}
+
 /* Who always comes late is not lost. */
 static void test_late_sound_is_no_silence(void **state)
 {
@@ -659,6 +677,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(test_lost_audio_that_is_told_anew, make,
                                     end),
     cmocka_unit_test_setup_teardown(test_takeover_after_a_dead_line, make, end),
+    cmocka_unit_test_setup_teardown(test_sound_goes_on_before_the_break, make,
+                                    end),
     cmocka_unit_test_setup_teardown(test_sound_is_off_for_long, make, end),
     cmocka_unit_test_setup_teardown(test_publisher_comes_back_without_sound,
                                     make, end),
