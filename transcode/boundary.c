@@ -330,8 +330,10 @@ struct boundary_step boundary_feed(struct boundary *b,
                                    const struct boundary_frame *f)
 {
     struct boundary_step step = {0};
+    /* The source stood or was lost for a while: a segment that reached over
+     * it would be longer than it may. */
+    bool hole = boundary_is_stalled(b, f->pts);
 
-    b->newest_pts = f->pts;
     switch (b->mode) {
     case BOUNDARY_MEASURING:
         measure(b, f, &step);
@@ -340,6 +342,8 @@ struct boundary_step boundary_feed(struct boundary *b,
     case BOUNDARY_FOLLOW: follow(b, f, &step); break;
     case BOUNDARY_GRID: grid(b, f, &step); break;
     }
+    b->newest_pts = f->pts;
+    if (hole && step.marked) step.mark.discontinuity = true;
     return step;
 }
 

@@ -214,6 +214,10 @@ void publish_mark(struct transcode *t, const struct mark *m)
     bus_mark(t->bus, m);
     if (!m->discontinuity) return;
     t->disc_pts = m->pts;
+    /* Sound had the hole as well: what is before this picture is of the
+     * segment before, which shall not reach over it. */
+    if ((m->pts - t->audio_pts) * 1000000 / VIDEO_TIMESCALE > STOOD_US)
+        t->audio_from_pts = m->pts;
     if (!t->audio_waits) return;
     t->audio_from_pts = m->pts;
     publish_waiting(t);

@@ -215,6 +215,9 @@ static void run_video(struct transcode *t, struct frame *f, bool still)
     rungs_frame(t->rungs, f);
     if (now) publish_video(t, f, &step);
     further_passed(t, f->pts);
+    if (!t->stood) return;
+    t->stood = false;
+    if (t->audio_waits) publish_waiting(t);
 }
 
 static void say_picture(const struct transcode *t, bool lost)
@@ -327,6 +330,11 @@ static void on_audio(struct transcode *t, struct frame *f)
         is_later(pts, t->disc_pts, DISC_US) &&
         is_later(pts, t->audio_pts, PAUSE_US))
         t->audio_waits = true;
+    /* The source stood, sound and all, or was lost for a while: the segment
+     * ends before the hole, the next one begins with the first picture. */
+    if (t->video && is_later(pts, t->audio_pts, STOOD_US) &&
+        boundary_is_stalled(&t->boundary, pts))
+        t->audio_waits = t->stood = true;
     t->audio_pts = pts;
     show_stills(t, f, pts);
     struct mark stalled;

@@ -13,7 +13,10 @@
 #include "transcode/tracks.h"
 #include "transcode/transcode.h"
 
-enum { TRANSCODE_SEGMENT_US = 2000000 };
+enum {
+    TRANSCODE_SEGMENT_US = 2000000,
+    STOOD_US = 450000, /* sound that is so much later has a hole before it */
+};
 
 struct transcode {
     struct transcode_conf conf;
@@ -44,6 +47,7 @@ struct transcode {
     /* After a break, or with another config, sound waits for the mark that
      * says so to players. */
     bool audio_waits;
+    bool stood;  /* it waits because of a hole, for any picture */
     int waiting; /* frames of the first one that do */
     bool renews; /* another config: what is made of it waits, too */
     int64_t audio_from_pts;

@@ -417,6 +417,43 @@ static void test_an_answer_that_never_comes(void **state)
     assert_false(r.disc[1]);
 }
 
+/* 1.5 s of the source are lost, over the end of a segment. */
+static void test_a_hole_ends_its_segment(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    setup(&r, true, 0);
+    play(&r, 0, 282, 60, 30, 1); /* FOLLOW: to 9.4 s */
+    assert_int_equal(r.count, 5);
+    take(&r, &(struct boundary_frame){981000, 981000, true, false});
+    assert_int_equal(r.count, 6);
+    assert_int_equal(r.marks[5], 981000); /* 10.9 s */
+    assert_true(r.disc[5]);
+    setup(&r, true, 0);
+    play(&r, 0, 282, 240, 30, 1); /* GRID: no keyframe is needed */
+    assert_int_equal(r.b.mode, BOUNDARY_GRID);
+    int marks = r.count;
+    take(&r, &(struct boundary_frame){981000, 981000, false, false});
+    assert_int_equal(r.count, marks + 1);
+    assert_true(r.disc[marks]);
+    for (int i = 1; i < marks; i++)
+        assert_false(r.disc[i]);
+}
+
+/* One that its segment has room for stays in it. */
+static void test_a_hole_within_a_segment(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    setup(&r, true, 0);
+    play(&r, 0, 249, 60, 30, 1); /* to 8.3 s */
+    play(&r, 300, 60, 60, 30, 1);
+    assert_int_equal(r.marks[5], 300 * 3000);
+    assert_false(r.disc[5]);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_source_is_asked_for_each_segment),
     cmocka_unit_test(test_an_answer_that_never_comes),
@@ -435,5 +472,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_what_must_be_encoded_is_on_a_grid),
     cmocka_unit_test(test_forced_marks),
     cmocka_unit_test(test_a_stall_of_video),
+    cmocka_unit_test(test_a_hole_ends_its_segment),
+    cmocka_unit_test(test_a_hole_within_a_segment),
 };
 HARNESS_MAIN(tests)

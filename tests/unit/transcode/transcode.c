@@ -493,6 +493,43 @@ static void test_a_takeover_whose_sound_comes_first(void **state)
     finish();
 }
 
+/* The line was gone for 1.5 s, sound and all, over the end of a segment; what
+ * comes first then is sound. */
+static void test_no_segment_reaches_over_a_hole(void **state)
+{
+    int64_t last = 0, first = 0;
+    int gaps;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 120, false, 0);
+    int marks = count_of(BUS_MARK);
+    for (int i = 0; i < rig.record_count; i++) {
+        const struct wire_record *r = &rig.capture[i];
+        if (r->type != WIRE_FRAME || r->v.frame.track_id == 1) continue;
+        rig.offset = 495000 - 2090; /* one sound frame before the rest */
+        give_frame(r, 0);
+        break;
+    }
+    rig.offset = 495000; /* 5.5 s */
+    play(0, 130, false, 0);
+    assert_int_equal(mark_number(marks)->pts, 495000);
+    assert_true(mark_number(marks)->discontinuity);
+    assert_false(mark_number(marks + 1)->discontinuity);
+    assert_int_equal(check_rung(LADDER_TOP, &gaps), 250);
+    assert_int_equal(gaps, 1);
+    for (int i = 0; i < rig.seen_count; i++) {
+        const struct frame *f = &rig.seen[i].frame;
+        if (rig.seen[i].type != BUS_FRAME || f->track_id != LADDER_AUDIO)
+            continue;
+        if (f->pts > 5 * 44100 && !first) first = f->pts;
+        if (!first) last = f->pts;
+    }
+    assert_true(last < 41 * 4410);
+    assert_in_range(first, 495000 / 100 * 49, 495000 / 100 * 49 + 1024);
+    finish();
+}
+
 /* Keyframes stop coming: the top is encoded from there on. */
 static void test_a_late_keyframe_switches_the_top(void **state)
 {
@@ -1307,6 +1344,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_late_keyframe_switches_the_top),
     cmocka_unit_test(test_basic_needs_no_child),
     cmocka_unit_test(test_a_takeover_whose_sound_comes_first),
+    cmocka_unit_test(test_no_segment_reaches_over_a_hole),
     cmocka_unit_test(test_two_sounds_pass),
     cmocka_unit_test(test_a_language_that_becomes_a_picture),
     cmocka_unit_test(test_a_second_picture_that_turns_strange),
