@@ -33,7 +33,7 @@ const memory = async () => Number((await readFile(
 
 /** What it costs while `act` runs, and whether the lecture goes on. Those who
  *  are let in have their lines, too: `more`. */
-async function withstands(encoder, act, more = 0) {
+async function withstands(encoder, act, more = 0, most = ROOM) {
     const room = await memory(), lines = server.log.length;
     const begun = performance.now();
     await act();
@@ -43,7 +43,7 @@ async function withstands(encoder, act, more = 0) {
     const { code } = await check.gone;
     assert.equal(code, 0, check.lines.join("\n"));
     assert.equal(encoder.starts, 1, "the good publisher is still there");
-    assert.ok(await memory() - room < ROOM, `${await memory() - room} kB`);
+    assert.ok(await memory() - room < most, `${await memory() - room} kB`);
     assert.ok(server.log.length - lines <=
         (LINES + 5) * seconds + more,
         `${server.log.length - lines} lines in ${seconds} s`);
@@ -135,8 +135,15 @@ describe("strangers on loopback", () => {
                 await closed() >= before + 150, 60000);
             await holders.stop();
         };
-        await come(); /* each has its place in memory, which is used again */
-        await withstands(encoder, come, 150 * 5);
+        /* Each has its place in memory, which is used again, though not before
+         * libsrt has buried who had it: there may be two to a place. */
+        const before = await memory();
+        await come();
+        const places = await memory() - before;
+        await withstands(encoder, async () => {
+            await come();
+            await come();
+        }, 300 * 5, places + ROOM);
     });
 });
 
