@@ -292,7 +292,7 @@ static bool is_due(const struct boundary *b, const struct boundary_frame *f,
 {
     int64_t target = (int64_t)b->target_duration_s * 1000000;
 
-    if (f->still) return span >= b->conf.segment_us - JITTER_US;
+    if (f->still) return span >= b->conf.segment_us - b->part_us / 2;
     if (b->source.askable) return span >= b->conf.segment_us - EARLY_US;
     /* Would the next keyframe come too late? Then here. */
     return span + b->gop_us > target + TIGHT_US;

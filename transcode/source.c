@@ -228,6 +228,53 @@ static void say_picture(const struct transcode *t, bool lost)
                                   : "as it comes"));
 }
 
+static struct still_grid parts_of(const struct transcode *t)
+{
+    return (struct still_grid){t->boundary.mark_pts,
+                               t->boundary.part_us * 9 / 100};
+}
+
+static bool show_still(struct transcode *t, int64_t at, int64_t span,
+                       int64_t captured_at)
+{
+    bool copy = t->boundary.mode != BOUNDARY_GRID;
+    struct frame *f = still_frame(&t->still, copy, at, span, captured_at);
+
+    if (!f) return false;
+    run_video(t, f, true);
+    frame_unref(&f);
+    return true;
+}
+
+/* Sound goes on to pts without pictures. */
+static void show_stills(struct transcode *t, const struct frame *sound,
+                        int64_t pts)
+{
+    bool stood = t->still.on, urgent = boundary_is_stalled(&t->boundary, pts);
+    struct still_grid g = parts_of(t);
+    int64_t at, span;
+
+    /* Where keyframes are far apart what came after it could not be shown. */
+    if (t->boundary.mode != BOUNDARY_GRID && t->boundary.gop_us > STILL_GOP_US)
+        return;
+    for (; still_due(&t->still, pts, &g, urgent, &at, &span); g = parts_of(t)) {
+        if (!stood) say_picture(t, true);
+        stood = true;
+        if (!show_still(t, at, span, sound->captured_at)) return;
+    }
+}
+
+/* Pictures are back with f. */
+static void end_stills(struct transcode *t, const struct frame *f)
+{
+    struct still_grid g = parts_of(t);
+    int64_t at, span;
+
+    for (; still_rest(&t->still, f->dts, &g, &at, &span); g = parts_of(t))
+        if (!show_still(t, at, span, f->captured_at)) break;
+    say_picture(t, false);
+}
+
 static void on_video(struct transcode *t, struct frame *f)
 {
     bool stood = t->still.on;
@@ -243,33 +290,12 @@ static void on_video(struct transcode *t, struct frame *f)
         if (track_info(t->video)->askable) bus_ask_key(t->bus, f->track_id);
         return;
     }
-    if (stood) say_picture(t, false);
+    if (stood) end_stills(t, f);
     if (f->pts != f->dts && !t->reorders) {
         t->reorders = true;
         publish_change(t);
     }
     run_video(t, f, false);
-}
-
-/* Sound goes on to pts without pictures. */
-static void show_stills(struct transcode *t, const struct frame *sound,
-                        int64_t pts)
-{
-    int64_t ticks = t->boundary.part_us * 9 / 100, at;
-    bool copies = t->boundary.mode != BOUNDARY_GRID;
-    bool stood = t->still.on, urgent = boundary_is_stalled(&t->boundary, pts);
-
-    /* Where keyframes are far apart what came after it could not be shown. */
-    if (copies && t->boundary.gop_us > STILL_GOP_US) return;
-    while (still_due(&t->still, pts, ticks, urgent, &at)) {
-        struct frame *f =
-            still_frame(&t->still, copies, at, ticks, sound->captured_at);
-        if (!f) return;
-        if (!stood) say_picture(t, true);
-        stood = true;
-        run_video(t, f, true);
-        frame_unref(&f);
-    }
 }
 
 static void on_sound_alone(struct transcode *t, struct frame *f)

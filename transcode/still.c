@@ -7,6 +7,9 @@ enum {
     ALONE = VIDEO_TIMESCALE * 3 / 2, /* after a break, without a picture */
     LEAD_MAX = VIDEO_TIMESCALE,
     PAUSE = VIDEO_TIMESCALE,
+    SPAN_MIN = VIDEO_TIMESCALE / 100,
+    REST_MIN = VIDEO_TIMESCALE / 50, /* less is none, more is a pause */
+    REST_MAX = VIDEO_TIMESCALE * 3,
     STEP_MAX = VIDEO_TIMESCALE, /* pictures wider apart are none */
     FORGET = 64, /* pictures after which half of what was usual is */
 };
@@ -44,6 +47,7 @@ bool still_video(struct still *s, struct frame *f, bool any)
     if (s->on) {
         if ((!any && !(f->flags & FRAME_KEY)) || f->dts < s->next_pts - MARGIN)
             return false;
+        s->rest_pts = s->next_pts;
         s->on = s->known = false;
     }
     if (!s->known || end > s->next_pts) s->next_pts = end;
@@ -63,8 +67,17 @@ static int64_t patience(const struct still *s)
     return most < ticks_of(STILL_MOST_US) ? most : ticks_of(STILL_MOST_US);
 }
 
-bool still_due(struct still *s, int64_t pts, int64_t ticks, bool urgent,
-               int64_t *at)
+/* To the end of the part, or of the next one where that is too near. */
+static int64_t span_at(const struct still_grid *g, int64_t at)
+{
+    int64_t in = (at - g->from) % g->ticks;
+    int64_t span = g->ticks - (in < 0 ? in + g->ticks : in);
+
+    return span < SPAN_MIN ? g->ticks : span;
+}
+
+bool still_due(struct still *s, int64_t pts, const struct still_grid *g,
+               bool urgent, int64_t *at, int64_t *span)
 {
     if (pts - s->sound_pts > PAUSE && s->sound_pts) { /* sound stood, too */
         if (s->on)
@@ -80,10 +93,24 @@ bool still_due(struct still *s, int64_t pts, int64_t ticks, bool urgent,
         s->step = ALONE / 3;
     }
     if (!s->on && !urgent && pts - s->next_pts < patience(s)) return false;
-    if (s->next_pts + ticks > pts - s->lead - MARGIN) return false;
+    *span = span_at(g, s->next_pts);
+    if (s->next_pts + *span > pts - s->lead - MARGIN) return false;
     s->on = true;
     *at = s->next_pts;
-    s->next_pts += ticks;
+    s->next_pts += *span;
+    return true;
+}
+
+bool still_rest(struct still *s, int64_t pts, const struct still_grid *g,
+                int64_t *at, int64_t *span)
+{
+    int64_t left = pts - s->rest_pts;
+
+    if (left < REST_MIN || left > REST_MAX) return false;
+    *span = span_at(g, s->rest_pts);
+    if (*span > left) *span = left;
+    *at = s->rest_pts;
+    s->rest_pts += *span;
     return true;
 }
 

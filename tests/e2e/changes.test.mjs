@@ -215,6 +215,23 @@ test("pictures stop and come back: the last one stands", async () => {
     nothingIsMissing(found);
 });
 
+test("pictures stop with parts of half a second", async () => {
+    lecturer.end();
+    await server.stop();
+    server = await Lectern.start({ latency: "NORMAL" });
+    lecturer = await ClipPublisher.open(server.rtmpPort, KEY);
+    lecturer.play(lecture);
+    await watch();
+    await checked(async () => {
+        lecturer.hold(VIDEO, true);
+        await logged(/event=picture_lost/);
+        await goesOn(5);
+        lecturer.hold(VIDEO, false);
+        await logged(/event=picture_back/);
+        await goesOn(5);
+    });
+});
+
 test("pictures stop where keyframes are rare: any goes on", async () => {
     const rare = clip({ keyframes: 8 });
     lecturer.play(rare);

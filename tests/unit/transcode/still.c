@@ -12,11 +12,14 @@ enum {
     STILLS_MAX = 512,
 };
 
+static const struct still_grid grid = {S / 7, PART};
+
 struct world {
     struct still still;
     int64_t sound_pts;
     int64_t at[STILLS_MAX]; /* of the stills */
     int count, shown;       /* real pictures that were of use */
+    int64_t end;            /* of the newest still */
     int64_t lead;           /* of sound before pictures */
     bool any;               /* need no keyframe to go on */
 };
@@ -40,11 +43,14 @@ static bool show(struct world *w, int64_t pts, bool key)
 
 static void hear(struct world *w, int64_t until)
 {
-    int64_t at;
+    int64_t at, span;
 
     for (; w->sound_pts < until; w->sound_pts += SOUND)
-        while (still_due(&w->still, w->sound_pts, PART, false, &at)) {
-            if (w->count) assert_true(at >= w->at[w->count - 1] + PART);
+        while (still_due(&w->still, w->sound_pts, &grid, false, &at, &span)) {
+            assert_true(w->end <= at);
+            assert_true(span <= PART);
+            assert_int_equal((at + span - grid.from) % PART, 0);
+            w->end = at + span;
             assert_true(w->count < STILLS_MAX);
             w->at[w->count++] = at;
         }
@@ -120,7 +126,15 @@ static void test_the_last_keyframe_stands_in(void **state)
     play(w, 17 * S, 20 * S, STEP); /* comes back before its keyframe */
     assert_int_equal(w->shown, 50);
     assert_false(w->still.on);
-    assert_true(w->at[w->count - 1] + PART <= 18 * S);
+    /* The rest up to the keyframe, whole parts and one that is shorter. */
+    int64_t at, span, next = w->end;
+    assert_true(next <= 18 * S);
+    while (still_rest(&w->still, 18 * S, &grid, &at, &span)) {
+        assert_int_equal(at, next);
+        assert_in_range(span, S / 100, PART);
+        next += span;
+    }
+    assert_in_range(next, 18 * S - S / 50, 18 * S);
 }
 
 /* The child shows its last picture again: its decoder waits where it was. */
@@ -184,10 +198,10 @@ static void test_after_a_break_it_takes_longer(void **state)
 static void test_a_due_segment_does_not_wait(void **state)
 {
     struct world *w = *state;
-    int64_t at;
+    int64_t at, span;
 
     play(w, 0, 7 * S, STEP);
-    assert_true(still_due(&w->still, 7 * S + S / 2, PART, true, &at));
+    assert_true(still_due(&w->still, 7 * S + S / 2, &grid, true, &at, &span));
     assert_int_equal(at, 7 * S);
 }
 
