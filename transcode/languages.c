@@ -135,7 +135,7 @@ void languages_frame(struct transcode *t, struct frame *f)
 
     if (!l) return;
     rungs_frame(l->rungs, f);
-    if (t->planned ? t->audio_waits : t->boundary.anchored)
+    if (t->planned ? t->audio_waits || t->returns : t->boundary.anchored)
         pending_frame(&t->source, f);
     else if (t->planned)
         publish_audio(t, f);

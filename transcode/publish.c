@@ -186,7 +186,7 @@ void publish_waiting(struct transcode *t)
                                   VIDEO_TIMESCALE
                             : INT64_MIN;
 
-    t->audio_waits = t->renews = false;
+    t->audio_waits = t->renews = t->returns = false;
     t->waiting = 0;
     /* Before its frames, which may be late: silence is of the new config. */
     tell_sound(t, NULL);
@@ -218,7 +218,7 @@ void publish_mark(struct transcode *t, const struct mark *m)
      * segment before, which shall not reach over it. */
     if ((m->pts - t->audio_pts) * 1000000 / VIDEO_TIMESCALE > STOOD_US)
         t->audio_from_pts = m->pts;
-    if (!t->audio_waits) return;
+    if (!t->audio_waits && !t->returns) return;
     t->audio_from_pts = m->pts;
     publish_waiting(t);
 }

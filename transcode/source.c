@@ -467,6 +467,7 @@ void source_break(struct transcode *t)
 void source_back(struct transcode *t)
 {
     languages_back(t);
+    t->returns = t->planned && t->video && !t->audio_alone;
     if (!t->video || !boundary_retry(&t->boundary)) return;
     t->top_due = true;
     publish_change(t);

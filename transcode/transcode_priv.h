@@ -47,9 +47,10 @@ struct transcode {
     /* After a break, or with another config, sound waits for the mark that
      * says so to players. */
     bool audio_waits;
-    bool stood;  /* it waits because of a hole, for any picture */
-    int waiting; /* frames of the first one that do */
-    bool renews; /* another config: what is made of it waits, too */
+    bool stood;   /* it waits because of a hole, for any picture */
+    bool returns; /* somebody came; languages wait for that mark, too */
+    int waiting;  /* frames of the first one that do */
+    bool renews;  /* another config: what is made of it waits, too */
     int64_t audio_from_pts;
     int64_t audio_pts;           /* the source's newest */
     int64_t disc_pts;            /* of the last such mark */

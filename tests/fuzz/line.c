@@ -32,7 +32,7 @@ static const uint8_t full_colour[] = {
 static const uint8_t stereo_48[] = {0x11, 0x90}, mono_44[] = {0x12, 0x08};
 
 struct source {
-    bool there, mute, broken, told;
+    bool there, mute, broken, told, shown;
     enum track_kind kind;
     enum codec codec;
     uint32_t rate;
@@ -244,19 +244,24 @@ static bool gives(const struct source *s)
     return s->there && !s->mute;
 }
 
-/* Where the first of both kinds are gone, nothing says where segments end. */
+/* Where the first of both kinds are gone, or the picture is there and shows
+ * nothing yet, nothing says where segments end. */
 static void step(struct line *l)
 {
-    bool alone = !gives(&l->sources[0]) && !gives(&l->sources[1]);
+    bool lost = !gives(&l->sources[1]) &&
+                (!gives(&l->sources[0]) || !l->sources[0].shown);
 
-    for (int i = 0; i < SLOTS && !alone; i++) {
+    for (int i = 0; i < SLOTS; i++) {
+        if (lost && i > 1) continue;
         struct source *s = &l->sources[i];
         if (!gives(s)) continue;
         if (s->kind == TRACK_AUDIO) {
             give_sound(l, i);
             continue;
         }
-        give(l, i, l->now, STEP, (l->frame + s->offset) % s->gop == 0);
+        bool key = (l->frame + s->offset) % s->gop == 0;
+        give(l, i, l->now, STEP, key);
+        s->shown |= key;
     }
     l->now += STEP;
     l->frame++;

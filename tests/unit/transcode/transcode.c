@@ -51,6 +51,7 @@ static struct rig {
     bool silent;        /* the capture's sound stays away */
     uint8_t twin;       /* the id under which it comes once more; 0: none */
     int twins;          /* and under so many more behind that */
+    bool late;          /* but not under its own, yet */
     struct slice *keep; /* Opus packets, where they are wanted */
     int kept;
 } rig;
@@ -182,7 +183,7 @@ static void give_frame(const struct wire_record *r, uint8_t flags)
     moved.v.frame.dts += by;
     moved.v.frame.flags |= flags;
     assert_int_equal(wire_to_frame(&moved, &f), 0);
-    bus_append(rig.bus, f);
+    if (video || !rig.late) bus_append(rig.bus, f);
     frame_unref(&f);
     uint8_t again = video ? (rig.second ? SECOND : 0) : rig.twin;
     if (!again) return;
@@ -938,6 +939,29 @@ static void test_a_second_picture_whose_time_comes(void **state)
     finish();
 }
 
+/* Nobody said that the one before was gone. */
+static void test_a_takeover_whose_language_comes_first(void **state)
+{
+    int before;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 2, false, 0);
+    tell_twin(3, "de");
+    play(2, 65, false, 0);
+    before = frames_of(LADDER_LANGUAGE);
+    bus_signal(rig.bus, BUS_BACK);
+    tell_twin(3, "de");
+    rig.offset = 10 * 90000;
+    rig.late = true;
+    play(90, 120, false, FRAME_DISCONTINUITY); /* no keyframe yet */
+    assert_int_equal(frames_of(LADDER_LANGUAGE), before);
+    rig.late = false;
+    play(120, 180, false, 0);
+    assert_true(frames_of(LADDER_LANGUAGE) > before + 80);
+    finish();
+}
+
 /* What was a language is a picture with who comes next: the two are of one
  * number, and not of one rendition. */
 static void test_a_language_that_becomes_a_picture(void **state)
@@ -1349,6 +1373,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_language_that_becomes_a_picture),
     cmocka_unit_test(test_a_second_picture_that_turns_strange),
     cmocka_unit_test(test_a_second_picture_whose_time_comes),
+    cmocka_unit_test(test_a_takeover_whose_language_comes_first),
     cmocka_unit_test(test_a_sound_that_lost_its_place_is_dropped),
     cmocka_unit_test(test_sound_of_another_config_waits_for_its_mark),
     cmocka_unit_test(test_sound_of_another_config_while_measuring),
