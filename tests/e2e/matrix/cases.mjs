@@ -91,6 +91,14 @@ function resized() {
     return { lecture: { ...GOOD, then }, expect };
 }
 
+/** Sound and picture are gone for a while, as where a line loses too much. */
+function lost() {
+    const expect = plays(GOOD);
+    expect.sizes = { "180p": ["320x180", "320x180"],
+        "160p": ["284x160", "284x160"] };
+    return { lecture: { ...GOOD, lost: { at: 5.4, for: 1.5 } }, expect };
+}
+
 /* --- who is refused ------------------------------------------------------- */
 
 /** What each encoder says, by way and reason. */
@@ -227,11 +235,16 @@ export const TROUBLES = {
     blind: ["no picture", except("obs",
         impossible("OBS always sends a picture"),
         lecture({ video: false }))],
-    colour: ["4:4:4 colour", lecture({ colour: "4:4:4" },
-        { made: true, logs: ["event=picture_format"] })],
+    colour: ["4:4:4 colour", except("obs", () => ({
+        lecture: { ...GOOD, colour: "4:4:4" }, expect: plays(GOOD),
+        note: "Whatever OBS's Color Format is, its x264 sends 4:2:0" }),
+    lecture({ colour: "4:4:4" },
+        { made: true, logs: ["event=picture_format"] }))],
     hevc: ["HEVC", hevc],
     resized: ["another size midway", except("obs",
         impossible("OBS does not change its size while it streams"), resized)],
+    lost: ["1.5 s lost midway", (encoder) =>
+        encoder === "ffmpeg" ? lost() : null],
     key: ["a wrong stream key", wrongKey],
     passphrase: ["a wrong passphrase, or one where none belongs",
         wrongPassphrase],

@@ -20,8 +20,9 @@ function played({ renditions, sound, warns, sizes }, { audio }) {
     else words.push("plays: every rendition is made here");
     if (top.codecs.startsWith("hvc1"))
         words.push("H.264 below it for players without HEVC");
-    if (sizes) words.push("the best rendition changes its size, at a " +
-        "discontinuity, others keep theirs");
+    if (sizes) words.push(Object.values(sizes).some(([a, b]) => a !== b)
+        ? "the best rendition changes its size, at a discontinuity, others " +
+            "keep theirs" : "goes on behind a discontinuity");
     if (!sound) words.push(audio ? "the sound is left out" : "without sound");
     else if (!sound.asSent) words.push("the sound becomes AAC, stereo");
     const slower = others.find((r) => r.fps !== top.fps);

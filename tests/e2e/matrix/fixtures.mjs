@@ -1,7 +1,7 @@
 /* tests/e2e/matrix/fixtures.mjs — lectures that are encoded once and sent by
  * many, and a certificate authority that encoders may be told to trust. */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -21,6 +21,7 @@ const SECONDS = 48;
  * @property {boolean} [uneven] frames are missing here and there
  * @property {{width: number, height: number, at: number}} [then] another size
  *     from `at` on, s; a keyframe's time
+ * @property {{at: number, for: number}} [lost] a piece that is missing, s
  * @property {"h264" | "hevc"} codec
  * @property {"4:2:0" | "4:4:4"} colour
  * @property {"aac" | "mp3"} sound
@@ -85,6 +86,7 @@ export class Fixtures {
 
     async #encode(lecture, number) {
         if (lecture.then) return this.#splice(lecture, number);
+        if (lecture.lost) return this.#tear(lecture, number);
         const path = join(this.dir, `${number}.mp4`);
         await exec("ffmpeg", [...filmed(lecture), path]);
         return path;
@@ -101,6 +103,18 @@ export class Fixtures {
         await exec("ffmpeg", ["-v", "error", "-nostdin", "-f", "concat",
             "-safe", "0", "-i", at("list"), "-c", "copy", at("all.ts")]);
         return at("all.ts");
+    }
+
+    /** Two pieces, the clock going on between them. */
+    async #tear({ lost, ...lecture }, number) {
+        const at = (name) => join(this.dir, `${number}-${name}.ts`);
+        const pieces = [[0, lost.at], [lost.at + lost.for, SECONDS]];
+        for (const [i, [from, seconds]] of pieces.entries())
+            await exec("ffmpeg", [...filmed(lecture, seconds), "-muxdelay",
+                "0", "-output_ts_offset", `${from}`, at(i)]);
+        await writeFile(at("all"), Buffer.concat(await Promise.all(
+            pieces.map((_, i) => readFile(at(i))))));
+        return at("all");
     }
 
     /**

@@ -183,12 +183,13 @@ async function sizes(top) {
 }
 
 async function looks(c, url) {
-    if (!c.lecture.then) {
+    const event = c.lecture.then ?? c.lecture.lost;
+    if (!event) {
         const [sound] = await Promise.all(
             [decode(url), check(url, LOOKED_AT_S)]);
         return { sound };
     }
-    const seconds = LOOKED_AT_S + c.lecture.then.at;
+    const seconds = LOOKED_AT_S + Math.ceil(event.at);
     const [found] = await Promise.all([sizes(url), check(url, seconds)]);
     return { sizes: found, sound: await decode(url) };
 }
