@@ -54,10 +54,11 @@ struct packager {
     struct drift drift;
     struct lane lanes[STORE_RENDITIONS_MAX];
     int lane_count;
-    bool has_video;   /* the source sends video */
-    uint8_t video_id; /* the first of several; 0: none yet */
-    int64_t video_dts_us;
-    bool broken; /* the source is: a mark will say where that is */
+    bool has_video;       /* the source sends video */
+    uint8_t video_id;     /* the first of several; 0: none yet */
+    int64_t video_dts_us; /* of the source's newest picture */
+    int64_t shown_us;     /* dts of the newest one of any rendition */
+    bool broken;          /* the source is: a mark will say where that is */
     enum store_state state;
     uint32_t listed;
     bool publish_due; /* waited long enough for the slow ones */
@@ -253,8 +254,8 @@ static int64_t pts_us(const struct lane *l, const struct frame *f)
 }
 
 /* Audio goes on once a boundary before it can no longer come: boundaries are
- * video keyframes, and later video lies after the newest dts seen. Strictly
- * after: the mark of a keyframe may follow that keyframe on the bus. */
+ * video keyframes, each is told before the first rendition's picture of it, and
+ * later video lies after the newest dts seen. */
 static void pass_audio(struct packager *p, struct lane *l, bool all)
 {
     while (l->waiting_count) {
@@ -262,7 +263,7 @@ static void pass_audio(struct packager *p, struct lane *l, bool all)
         int newest = (l->first + l->waiting_count - 1) % AUDIO_WAIT_MAX;
         int64_t ahead = pts_us(l, l->waiting[newest]) - pts_us(l, f);
 
-        if (!all && p->has_video && pts_us(l, f) >= p->video_dts_us &&
+        if (!all && p->has_video && pts_us(l, f) >= p->shown_us &&
             ahead < AUDIO_WAIT_US && l->waiting_count < AUDIO_WAIT_MAX)
             return;
         l->waiting[l->first] = NULL;
@@ -350,6 +351,9 @@ static void on_frame(struct packager *p, struct frame *f)
     if (!l || !l->planned || !l->rendition->segmenter.conf.timescale) return;
     if (!l->audio) {
         feed(p, l, f, 0, 0);
+        if (f->dts * 100 / 9 <= p->shown_us) return;
+        p->shown_us = f->dts * 100 / 9;
+        pass_all_audio(p, false);
         return;
     }
     int at = (l->first + l->waiting_count++) % AUDIO_WAIT_MAX;
