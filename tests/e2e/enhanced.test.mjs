@@ -10,7 +10,9 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { Viewer, launch } from "./lib/browser.mjs";
 import { Publisher } from "./lib/ffmpeg.mjs";
-import { EnhancedPublisher } from "./lib/rtmp.mjs";
+import {
+    EnhancedPublisher, RawRtmp, amf, connectCommand, publishCommands,
+} from "./lib/rtmp.mjs";
 import { KEY, Lectern } from "./lib/server.mjs";
 import { until } from "./lib/wait.mjs";
 
@@ -147,4 +149,24 @@ test("a lecture in HEVC alone says so to a browser without it", async () => {
     await learner.sees(30);
     await learner.close();
     await other.kill();
+});
+
+test("on drain who knows the word is asked to reconnect", async () => {
+    const one = await Lectern.start({ yaml: "channels:\n" +
+        ["modern", "plain"].map((key) => `  - { name: ${key}, stream_key: ${key} }\n`)
+            .join("") });
+    const live = async (key, caps) => {
+        const raw = await RawRtmp.open(one.rtmpPort);
+        await raw.shakeHands();
+        raw.send(connectCommand(caps), publishCommands(key));
+        await until(`${key} may publish`, () =>
+            raw.heard.includes("NetStream.Publish.Start"));
+        return raw;
+    };
+    const modern = await live("modern", { capsEx: amf.number(15) });
+    const plain = await live("plain");
+    assert.equal((await one.stop()).code, 0);
+    await Promise.all([modern.isClosed(), plain.isClosed()]);
+    assert.match(modern.heard, /NetConnection\.Connect\.ReconnectRequest/);
+    assert.doesNotMatch(plain.heard, /ReconnectRequest/);
 });

@@ -5,13 +5,17 @@ import { until } from "./wait.mjs";
 
 export class RawRtmp {
     received = 0;
+    heard = "";
     closed = false;
 
     /** @param {number} port @param {string} [host] */
     static async open(port, host = "127.0.0.1") {
         const it = new RawRtmp();
         it.socket = connect(port, host);
-        it.socket.on("data", (data) => { it.received += data.length; });
+        it.socket.on("data", (data) => {
+            it.received += data.length;
+            it.heard = (it.heard + data.toString("latin1")).slice(-65536);
+        });
         it.socket.on("close", () => { it.closed = true; });
         it.socket.on("error", () => {});
         await once(it.socket, "connect");
@@ -77,13 +81,14 @@ export const amf = {
         .flatMap(([k, v]) => [...text(k), ...v]), 0, 0, 9],
 };
 
-/** Chunk size large enough for the commands below, then connect. */
-export function connectCommand() {
+/** Chunk size large enough for the commands below, then connect; more: of what
+ * the client says of itself. */
+export function connectCommand(more = {}) {
     return Buffer.concat([
         chunk(2, 1, [0, 0, 16, 0]),
         chunk(3, 20, [...amf.string("connect"), ...amf.number(1),
             ...amf.object({ app: amf.string("live"),
-                tcUrl: amf.string("rtmp://127.0.0.1/live") })]),
+                tcUrl: amf.string("rtmp://127.0.0.1/live"), ...more })]),
     ]);
 }
 
