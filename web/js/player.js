@@ -1,34 +1,14 @@
 /* js/player.js — one channel on one screen: joins what the API says about the
  * channel with what the media does, into the state the viewer sees.
- *
- *                    channel live                    first frame
- *   connecting ──► waiting ─────────► starting ───────────────► live
- *       │             ▲                   ▲                     │  ▲
- *       │             │ offline           │ media is back       ▼  │
- *   unsupported     ended ◄──────── channel over ──────── reconnecting
- *   foreign (its codecs)
- *
- * The media may run ahead of the API (it is loaded at once, without asking
- * first) and the API ahead of the media; whichever comes first is believed
- * for going live, and only the API for being over. Which of the two ways the
- * media comes, js/mode.js says. */
+ * js/life.js finds that state; which of the two ways the media comes, js/mode.js
+ * says. */
 import { ChannelWatch } from "./api.js";
 import { takeJoining } from "./early.js";
+import { CHANGE, isNews, isOn, judge } from "./life.js";
 import { begin, nextAt, sentence, step } from "./mode.js";
 import { Screen } from "./screen.js";
 import { Whep } from "./whep.js";
 import { remember, wish } from "./wish.js";
-
-/** A pause of the picture shorter than this is not worth a word, ms. */
-const PATIENCE = 1200;
-/** The same while one way is left for the other, ms. */
-const CHANGE = 3500;
-/** A server that starts again gives the lecturer so long to return, ms. */
-const RETURN = 40000;
-/** Between attempts to load what the API says is live, ms. */
-const RETRY = 500;
-/** The same where it was in codecs that this browser lacks, ms. */
-const LOOK = 5000;
 
 /** Standard before its library is there. */
 const NOTHING = Object.freeze({
@@ -39,8 +19,7 @@ const NOTHING = Object.freeze({
 });
 
 /**
- * @typedef {"connecting" | "waiting" | "starting" | "live" | "reconnecting"
- *     | "ended" | "unsupported" | "foreign"} PlayerState
+ * @typedef {import("./life.js").PlayerState} PlayerState
  * @typedef {import("./wish.js").Wish} Wish
  */
 
@@ -383,7 +362,8 @@ export class Player extends EventTarget {
         if (said) {
             const was = this.#said;
             this.#said = said;
-            if (this.#isNews(was, said)) {
+            if (isNews(was, said, this.media.state,
+                this.#mode.front === "realtime")) {
                 if (this.#state === "ended") this.#seenLive = false;
                 this.#load();
             }
@@ -392,65 +372,34 @@ export class Player extends EventTarget {
         this.#update();
     }
 
-    /**
-     * Is there something to load that is not loaded yet?
-     * @param {import("./api.js").Channel | null} was
-     * @param {import("./api.js").Channel} said
-     */
-    #isNews(was, said) {
-        if (!isOn(said)) return false;
-        if (was && was.generation !== said.generation && isOn(was)) return true;
-        switch (this.media.state) {
-            case "absent":
-                /* Real time asks again by itself, at its own pace. */
-                return this.#mode.front === "standard" || !isOn(was);
-            case "foreign":
-                return !isOn(was);
-            case "idle":
-                return true;
-            case "ended":
-                /* The answer may be older than the end that we have seen. */
-                return !!was && !isOn(was);
-            default:
-                return false;
-        }
-    }
-
     /** Finds the state anew from what media and API say, and acts on it. */
     #update() {
-        clearTimeout(this.#timer);
+        const now = performance.now();
         const media = this.media.state;
-        const on = isOn(this.#said);
-        if (on) this.#goneAt = Infinity;
-        else if (this.#goneAt === Infinity) this.#goneAt = performance.now();
-        if (media === "playing") {
-            this.#seenLive = true;
-            this.#goneAt = Infinity;
-            this.#become("live");
-        } else if (media === "ended") {
-            this.#become("ended");
-        } else if (on && (media === "foreign" ||
-            (this.#state === "foreign" && media === "loading"))) {
-            this.#become("foreign");
-        } else if (this.#noStandard && this.#mode.name === "standard") {
-            this.#become("unsupported");
-        } else if (this.#said && !on && this.#reachable) {
-            if (media === "stalled") this.media.unload();
-            else this.#settleGone();
-        } else if (this.#state === "live" &&
-            (["stalled", "loading"].includes(media) || this.#isChanging())) {
-            this.#timer = setTimeout(
-                () => this.#become("reconnecting"),
-                this.#isChanging() ? CHANGE : PATIENCE,
-            );
-        } else if (this.#seenLive) {
-            this.#become("reconnecting");
-        } else if (on) {
-            this.#become("starting");
-        }
-        if (on && (media === "absent" || media === "foreign"))
-            this.#timer = setTimeout(() => this.#again(),
-                media === "absent" ? RETRY : LOOK);
+        clearTimeout(this.#timer);
+        if (media === "playing") this.#seenLive = true;
+        if (media === "playing" || isOn(this.#said)) this.#goneAt = Infinity;
+        else if (this.#goneAt === Infinity) this.#goneAt = now;
+        const verdict = judge({
+            state: this.#state,
+            media,
+            said: this.#said,
+            reachable: this.#reachable,
+            seenLive: this.#seenLive,
+            lacking: this.#noStandard && this.#mode.name === "standard",
+            changing: this.#isChanging(),
+            gone: Math.max(0, now - this.#goneAt),
+        });
+        const { patience, again, later } = verdict;
+        if (again)
+            this.#timer = setTimeout(() => this.#again(), again);
+        else if (patience)
+            this.#timer = setTimeout(() => this.#become("reconnecting"),
+                patience);
+        else if (later)
+            this.#timer = setTimeout(() => this.#update(), later);
+        this.#become(verdict.state);
+        if (verdict.letGo) this.media.unload();
     }
 
     /** One way is left for the other while the old picture stands. */
@@ -464,34 +413,10 @@ export class Player extends EventTarget {
         else if (this.#mode.realtime) this.#loadRealtime();
     }
 
-    /** The API knows of no lecture now. Has there been one, and is it over? A
-     * server that has just started does not know, so its "offline" is not
-     * believed at once. */
-    #settleGone() {
-        if (!this.#seenLive) {
-            this.#become("waiting");
-            return;
-        }
-        const left = this.#goneAt + RETURN - performance.now();
-        if (this.#state === "ended" || this.#said?.state === "ended" ||
-            left <= 0) {
-            this.#become("ended");
-            return;
-        }
-        this.#become("reconnecting");
-        this.#timer = setTimeout(() => this.#settleGone(), left);
-    }
-
     /** @param {PlayerState} state */
     #become(state) {
         if (this.#state === state) return;
         this.#state = state;
         this.dispatchEvent(new Event("state"));
     }
-}
-
-/** @param {import("./api.js").Channel | null} said */
-function isOn(said) {
-    return said !== null &&
-        ["live", "starting", "reconnecting"].includes(said.state);
 }

@@ -5,7 +5,7 @@ import { Languages } from "./languages.js";
 import { Player } from "./player.js";
 import { Stats } from "./stats.js";
 
-/** @type {Record<import("./player.js").PlayerState, [string, string, string]>} */
+/** @type {Record<import("./life.js").PlayerState, [string, string, string]>} */
 const WORDS = {
     connecting: ["Connecting", "Connecting…", ""],
     waiting: [
