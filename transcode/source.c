@@ -350,9 +350,11 @@ static void on_audio(struct transcode *t, struct frame *f)
     }
     int64_t pts =
         transcode_video_ticks(f->pts, track_info(t->audio)->timescale);
+    bool joins = t->unheard && !t->returns; /* pictures that go on */
+    t->unheard = false;
     /* Sound that only lost its clock has its place; after a pause it is a new
      * beginning, and may be before its picture. */
-    if (f->flags & FRAME_DISCONTINUITY && t->video &&
+    if (f->flags & FRAME_DISCONTINUITY && t->video && !joins &&
         is_later(pts, t->disc_pts, DISC_US) &&
         is_later(pts, t->audio_pts, PAUSE_US))
         t->audio_waits = true;
@@ -468,6 +470,7 @@ void source_back(struct transcode *t)
 {
     languages_back(t);
     t->returns = t->planned && t->video && !t->audio_alone;
+    t->unheard = true;
     if (!t->video || !boundary_retry(&t->boundary)) return;
     t->top_due = true;
     publish_change(t);

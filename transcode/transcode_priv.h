@@ -49,6 +49,7 @@ struct transcode {
     bool audio_waits;
     bool stood;   /* it waits because of a hole, for any picture */
     bool returns; /* somebody came; languages wait for that mark, too */
+    bool unheard; /* and gave no sound yet */
     int waiting;  /* frames of the first one that do */
     bool renews;  /* another config: what is made of it waits, too */
     int64_t audio_from_pts;

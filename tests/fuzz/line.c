@@ -17,6 +17,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+enum { MARKED_AT = 6 }; /* in a payload: its codec */
 enum { SLOTS = 10, ACTIONS_MAX = 200, STEP = 3003, STEPS_MAX = 150 };
 
 static const uint8_t avcc[] = {0x01, 0x42, 0xc0, 0x0d, 0xff, 0xe1, 0x00, 0x17,
@@ -54,7 +55,7 @@ struct line {
     struct source sources[SLOTS];
     int64_t now, frame; /* 90 kHz */
     struct rendition renditions[TRACK_ID_LAST + 1];
-    bool marked, gone, firsts[2];
+    bool marked, gone, returns, firsts[2];
     struct mark mark;
 };
 
@@ -67,7 +68,8 @@ static void check_frame(struct line *l, const struct frame *f)
     if (f->track_id < TRACK_RENDITION_FIRST) return;
     INVARIANT(r->there);
     INVARIANT(!r->begun || f->dts > r->last);
-    INVARIANT(f->payload.len && f->payload.data[0] == (uint8_t)r->codec);
+    INVARIANT(f->payload.len > MARKED_AT &&
+              f->payload.data[MARKED_AT] == (uint8_t)r->codec);
     r->begun = true;
     r->last = f->dts;
 }
@@ -201,7 +203,7 @@ static void tell(struct line *l, int slot, uint8_t how)
     slice_unref(&config);
     bus_track(l->bus, t);
     track_unref(&t);
-    s->broken |= !s->told && l->frame;
+    s->broken |= !s->told && l->returns;
     s->there = s->told = true;
     if (!s->gop) s->gop = 60;
 }
@@ -210,7 +212,9 @@ static void give(struct line *l, int slot, int64_t dts, int64_t duration,
                  bool key)
 {
     struct source *s = &l->sources[slot];
-    uint8_t bytes[8] = {(uint8_t)s->codec};
+    uint8_t type =
+        s->codec == CODEC_HEVC ? (key ? 19 << 1 : 1 << 1) : (key ? 0x65 : 0x41);
+    uint8_t bytes[MARKED_AT + 1] = {0, 0, 0, 3, type, 1, (uint8_t)s->codec};
     struct frame f = {.track_id = (uint8_t)(TRACK_SOURCE_FIRST + slot),
                       .flags = key ? FRAME_KEY : 0,
                       .dts = dts,
@@ -271,8 +275,17 @@ static void leave(struct line *l, enum bus_event_type type)
 {
     memset(l->sources, 0, sizeof l->sources);
     l->gone = type == BUS_GONE;
+    l->returns = true;
     bus_signal(l->bus, type);
     l->now += STEP * 30;
+}
+
+/* More than 3 s are a jump of the clock. */
+static void pause_all(struct line *l, int steps)
+{
+    l->now += (int64_t)steps * STEP;
+    for (int i = 0; i < SLOTS && steps >= 90; i++)
+        l->sources[i].broken |= l->sources[i].there;
 }
 
 static void act(struct line *l, const uint8_t *a)
@@ -297,7 +310,7 @@ static void act(struct line *l, const uint8_t *a)
     default:
         if (a[2] & 1) s->gop = 1 + a[2] / 2;
         if (a[2] & 2) s->offset = a[2] / 4;
-        if (!(a[2] & 3)) l->now += (int64_t)a[2] * STEP;
+        if (!(a[2] & 3)) pause_all(l, a[2]);
         break;
     }
 }

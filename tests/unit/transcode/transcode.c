@@ -52,6 +52,7 @@ static struct rig {
     uint8_t twin;       /* the id under which it comes once more; 0: none */
     int twins;          /* and under so many more behind that */
     bool late;          /* but not under its own, yet */
+    uint8_t sound_flags;
     struct slice *keep; /* Opus packets, where they are wanted */
     int kept;
 } rig;
@@ -181,7 +182,7 @@ static void give_frame(const struct wire_record *r, uint8_t flags)
 
     moved.v.frame.pts += by;
     moved.v.frame.dts += by;
-    moved.v.frame.flags |= flags;
+    moved.v.frame.flags |= video ? flags : rig.sound_flags;
     assert_int_equal(wire_to_frame(&moved, &f), 0);
     if (video || !rig.late) bus_append(rig.bus, f);
     frame_unref(&f);
@@ -962,6 +963,30 @@ static void test_a_takeover_whose_language_comes_first(void **state)
     finish();
 }
 
+/* Who came back gives sound long after pictures: it has no break to wait for.
+ */
+static void test_sound_that_joins_a_newcomer_late(void **state)
+{
+    int before;
+
+    (void)state;
+    begin(CHANNEL_BASIC, NULL);
+    play(0, 90, false, 0);
+    bus_signal(rig.bus, BUS_GONE);
+    bus_signal(rig.bus, BUS_BACK);
+    rig.offset = 90000;
+    rig.silent = true;
+    play(120, 222, false, FRAME_DISCONTINUITY);
+    before = frames_of(LADDER_AUDIO);
+    rig.silent = false;
+    rig.sound_flags = FRAME_DISCONTINUITY;
+    play(222, 224, false, 0);
+    rig.sound_flags = 0;
+    play(224, 234, false, 0);
+    assert_true(frames_of(LADDER_AUDIO) > before + 10);
+    finish();
+}
+
 /* What was a language is a picture with who comes next: the two are of one
  * number, and not of one rendition. */
 static void test_a_language_that_becomes_a_picture(void **state)
@@ -1374,6 +1399,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_second_picture_that_turns_strange),
     cmocka_unit_test(test_a_second_picture_whose_time_comes),
     cmocka_unit_test(test_a_takeover_whose_language_comes_first),
+    cmocka_unit_test(test_sound_that_joins_a_newcomer_late),
     cmocka_unit_test(test_a_sound_that_lost_its_place_is_dropped),
     cmocka_unit_test(test_sound_of_another_config_waits_for_its_mark),
     cmocka_unit_test(test_sound_of_another_config_while_measuring),
