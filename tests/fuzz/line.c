@@ -33,7 +33,7 @@ static const uint8_t full_colour[] = {
 static const uint8_t stereo_48[] = {0x11, 0x90}, mono_44[] = {0x12, 0x08};
 
 struct source {
-    bool there, mute, broken, told, shown;
+    bool there, mute, broken, told, shown, fresh;
     enum track_kind kind;
     enum codec codec;
     uint32_t rate;
@@ -204,7 +204,7 @@ static void tell(struct line *l, int slot, uint8_t how)
     bus_track(l->bus, t);
     track_unref(&t);
     s->broken |= !s->told && l->returns;
-    s->there = s->told = true;
+    s->there = s->told = s->fresh = true;
     if (!s->gop) s->gop = 60;
 }
 
@@ -263,7 +263,8 @@ static void step(struct line *l)
             give_sound(l, i);
             continue;
         }
-        bool key = (l->frame + s->offset) % s->gop == 0;
+        bool key = s->fresh || (l->frame + s->offset) % s->gop == 0;
+        s->fresh = false;
         give(l, i, l->now, STEP, key);
         s->shown |= key;
     }
@@ -280,12 +281,16 @@ static void leave(struct line *l, enum bus_event_type type)
     l->now += STEP * 30;
 }
 
-/* More than 3 s are a jump of the clock. */
+/* A jump of the clock, as ingest takes it: more than 3 s. Not of sound alone,
+ * where one in the very beginning is taken for its usual distance. */
 static void pause_all(struct line *l, int steps)
 {
+    if (!l->sources[0].shown || steps < 90) return;
     l->now += (int64_t)steps * STEP;
-    for (int i = 0; i < SLOTS && steps >= 90; i++)
+    for (int i = 0; i < SLOTS; i++) {
         l->sources[i].broken |= l->sources[i].there;
+        l->sources[i].fresh = true;
+    }
 }
 
 static void act(struct line *l, const uint8_t *a)
@@ -308,7 +313,7 @@ static void act(struct line *l, const uint8_t *a)
     case 7:
     case 8: leave(l, BUS_BACK); break;
     default:
-        if (a[2] & 1) s->gop = 1 + a[2] / 2;
+        if (a[2] & 1) s->gop = 1 + a[2] / 2 % 60; /* never over 2 s */
         if (a[2] & 2) s->offset = a[2] / 4;
         if (!(a[2] & 3)) pause_all(l, a[2]);
         break;
