@@ -257,7 +257,7 @@ void language_tag(char out[TRACK_LANGUAGE_MAX], const char *said)
     size_t n = subtag_length(said), len = put_primary(made, said, n);
 
     memset(out, 0, TRACK_LANGUAGE_MAX);
-    memcpy(out, "und", 3);
+    memcpy(out, "und", sizeof "und");
     if (!len) return;
     for (said += n; *said; said += n) {
         if (*said != '-' && *said != '_') return;
