@@ -2,7 +2,8 @@
  * through: pictures and sounds that come, go, pause, change and are another
  * kind with the next one. The ladder without its child, the packager, the
  * playlists. Renditions keep their order, their codec's bytes and their marks;
- * the list of them keeps its rules. */
+ * the list of them keeps its rules. With LINE_LINT set their own lists must
+ * keep theirs, too: what that finds is for people to judge. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,7 +137,7 @@ static void check_lists(struct line *l)
         playlist_media(&b, l->store, &l->store->renditions[i], false);
         INVARIANT(!b.err);
         INVARIANT(!m3u8_parse(&list, (const char *)builder_data(&b), b.len));
-        lint_media(&lint, list);
+        if (getenv("LINE_LINT")) lint_media(&lint, list);
         m3u8_free(&list);
         builder_release(&b);
     }
