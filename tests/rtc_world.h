@@ -258,10 +258,22 @@ static inline void world_turn(struct world *w)
 {
     uv_run(loop_uv(w->loop), UV_RUN_ONCE);
 }
+/* The bound is against hanging: an allocation that failed may have been what
+ * would have come. */
+static inline int64_t world_patience(void)
+{
+    int64_t s = getenv("LECTERN_ALLOC_FAIL") ? 1 : 30;
+
+    return clock_mono_us() + s * 1000000;
+}
 #define WORLD_UNTIL(w, condition)                                              \
-    do                                                                         \
-        world_turn(w);                                                         \
-    while (!(condition))
+    do {                                                                       \
+        int64_t patience_ = world_patience();                                  \
+        do {                                                                   \
+            if (clock_mono_us() > patience_) fail_msg("never: " #condition);   \
+            world_turn(w);                                                     \
+        } while (!(condition));                                                \
+    } while (0)
 
 static inline struct browser *browser_connect(struct world *w, bool passive)
 {
