@@ -183,7 +183,10 @@ function defaults(encoder, way) {
         logs: ["event=picture_format"] }),
     note: isSrt(way) ? "It sends 4:4:4 where the source can, and B-frames"
         : "It sends 4:4:4 where the source can, and its FLV has crooked " +
-            "times: the picture jerks. Say `tune=zerolatency`" };
+            "times: the picture jerks. Say `tune=zerolatency`",
+    fails: isSrt(way) ? undefined : "the picture comes 2 s after the sound, " +
+        "so the lecture begins as sound alone; and the times of its FLV are " +
+        "crooked: segments of uneven length. Say `tune=zerolatency`" };
 }
 
 function hevc(encoder, way) {
