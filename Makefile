@@ -124,7 +124,7 @@ web-unit: ## unit tests of the pages' modules (node)
 	$(Q)sh tests/node.sh web-unit tests/unit/web/*.test.mjs
 e2e: all $(call bin,$(TOOLS)) ## real encoders and browsers against the real server
 	$(Q)sh tests/node.sh e2e tests/e2e/*.test.mjs
-matrix: all ## every encoder, every way, every trouble: docs/publishers.md, all of OBS too
+matrix: all ## every encoder, every way, every trouble: docs/publishers.md
 	$(Q)LECTERN_MATRIX=all sh tests/node.sh matrix tests/e2e/matrix.test.mjs
 E2E_SHORT := tests/e2e/short.test.mjs
 sanitize: ## unit, protocol and a short e2e under ASan + UBSan

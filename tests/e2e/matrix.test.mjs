@@ -1,5 +1,5 @@
 /* tests/e2e/matrix.test.mjs — every encoder, every way, every trouble: what
- * comes of it stands in docs/publishers.md. A representative part of OBS's;
+ * comes of it stands in docs/publishers.md. A representative part;
  * with LECTERN_MATRIX=all (`make matrix`) the whole. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
