@@ -50,7 +50,7 @@ WRAP   := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 NEEDS_AV = $(if $(findstring transcode/worker,$@),$(WORKER) $(AV_LIBS))
 
 .PHONY: all run test unit units protocol protocols alloc-fail web-unit e2e matrix \
-        sanitize bench soak fuzz fuzz-targets lint lint-quick format help deps clean
+        sanitize bench soak fuzz fuzz-targets seeds lint lint-quick format help deps clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -87,6 +87,9 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/harness.o $(CLIENT
 	$(Q)$(LINK) $(WRAP) $(filter %.o,$^) $(NEEDS_AV) $(CLIENT) $(CORE) -lcmocka $(LIB_LIBS) -lm
 $(BUILD)/tests/protocol/%: $(BUILD)/tests/protocol/%.o $(BUILD)/tests/harness.o $(CLIENT) $(CORE) $(WORKER)
 	$(Q)$(LINK) $(WRAP) $(filter %.o,$^) $(NEEDS_AV) $(CLIENT) $(CORE) -lcmocka $(LIB_LIBS) -lm
+$(BUILD)/tests/seeds/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/seeds.o $(CLIENT) $(CORE)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $^ $(LIB_LIBS) -lm
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(CORE)
 	@echo "  link  $@"
 	$(Q)$(LINK) $^ $(LIB_LIBS) -lm
@@ -100,7 +103,7 @@ run: ## build, start, publish a demo lecture: open the address it prints
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(BUILD)/lectern serve --demo $(ARGS)
 
-TEST_PARTS ?= lint-quick unit protocol web-unit alloc-fail e2e sanitize
+TEST_PARTS ?= lint-quick unit protocol seeds web-unit alloc-fail e2e sanitize
 test: ## everything that must hold: installs what it needs, closes with a sum
 	$(Q)sh deploy/deps.sh test
 	$(Q)$(MAKE) --no-print-directory -j2 all units protocols
@@ -117,6 +120,8 @@ unit: units ## unit tests (cmocka), file for file beside the rooms
 	$(Q)sh tests/run.sh unit $(call bin,$(UNIT))
 protocol: protocols ## protocol tests: bytes in, events out
 	$(Q)sh tests/run.sh protocol $(call bin,$(PROTOCOL))
+seeds: $(FUZZ:tests/fuzz/%.c=$(BUILD)/tests/seeds/%) ## fuzz targets over their committed seeds, without a fuzzer
+	$(Q)sh tests/seeds.sh $^
 alloc-fail: units ## unit tests again, the n-th allocation failing
 	$(Q)sh tests/alloc_fail.sh $(call bin,$(UNIT))
 
@@ -129,7 +134,7 @@ matrix: all ## every encoder, every way, every trouble: docs/publishers.md
 E2E_SHORT := tests/e2e/short.test.mjs
 sanitize: ## unit, protocol and a short e2e under ASan + UBSan
 	$(Q)$(MAKE) --no-print-directory SAN=address O="-O1 -g" -j2 all units protocols
-	$(Q)$(MAKE) --no-print-directory SAN=address O="-O1 -g" unit protocol
+	$(Q)$(MAKE) --no-print-directory SAN=address O="-O1 -g" unit protocol seeds
 	$(Q)LECTERN_BUILD=build/address sh tests/node.sh e2e-short $(E2E_SHORT)
 bench: all $(call bin,$(BENCH)) $(call bin,$(TOOLS)) ## every figure of the README's table, as ratios where there is a peer
 	$(Q)sh tests/bench/run.sh

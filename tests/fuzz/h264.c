@@ -37,7 +37,7 @@ static void fuzz_unit(unsigned framing, const uint8_t *data, size_t len)
     if (builder_seal(&b, &out)) return;
     if (!err) {
         INVARIANT(!h264_scan(&again, 4, buf_data(out), buf_len(out)));
-        INVARIANT(again.clean && again.idr == u.idr);
+        INVARIANT(again.scan.clean && again.idr == u.idr);
         INVARIANT(again.slices == u.slices);
     }
     builder_init(&b, 8 << 20);

@@ -36,7 +36,7 @@ static void fuzz_unit(unsigned framing, const uint8_t *data, size_t len)
     if (builder_seal(&b, &out)) return;
     if (!err) {
         INVARIANT(!hevc_scan(&again, 4, buf_data(out), buf_len(out)));
-        INVARIANT(again.clean && again.irap == u.irap);
+        INVARIANT(again.scan.clean && again.irap == u.irap);
         INVARIANT(again.slices == u.slices);
     }
     buf_unref(&out);

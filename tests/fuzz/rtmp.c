@@ -22,7 +22,7 @@ static void check_frame(const struct publisher_frame *f, void *arg)
     INVARIANT(f->slot >= 0 && f->slot < RTMP_SLOTS);
     if (r->info[f->slot].codec != CODEC_H264) return;
     INVARIANT(!h264_scan(&u, 4, f->payload.data, f->payload.len));
-    INVARIANT(u.clean && u.slices > 0);
+    INVARIANT(u.scan.clean && u.slices > 0);
 }
 
 static int feed_pieces(struct recorder *r, const uint8_t *data, size_t len)

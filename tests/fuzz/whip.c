@@ -31,7 +31,7 @@ static void on_frame(const struct publisher_frame *f, void *arg)
     INVARIANT(announced[f->slot] && f->payload.len && f->pts_us >= f->dts_us);
     if (f->slot == WHIP_SLOT_AUDIO) return;
     INVARIANT(!h264_scan(&u, 4, f->payload.data, f->payload.len));
-    INVARIANT(u.clean && u.slices);
+    INVARIANT(u.scan.clean && u.slices);
 }
 
 static void on_rtcp(const uint8_t *data, size_t len, void *arg)
