@@ -81,6 +81,7 @@ bool boundary_retry(struct boundary *b)
     if (b->mode != BOUNDARY_GRID || b->source.must_encode) return false;
     b->mode = BOUNDARY_FOLLOW;
     b->gop_us = 0;
+    b->hinted = false;
     boundary_break(b);
     return true;
 }
@@ -171,6 +172,15 @@ static void measure_fps(struct boundary *b)
     }
 }
 
+/* Nothing was seen yet: times may be rounded to ms, and 30 may be 29.97. */
+static int64_t expected_part_us(const struct boundary *b)
+{
+    int64_t exact =
+        boundary_part_us(b->fps_num, b->fps_den, b->conf.part_goal_us);
+
+    return (exact * 1001 / 1000 + 999) / 1000 * 1000;
+}
+
 /* A source whose times were rounded to ms has parts a little over the exact
  * length: the target must hold for those too. */
 static int64_t measured_part_us(const struct boundary *b)
@@ -181,12 +191,28 @@ static int64_t measured_part_us(const struct boundary *b)
     int64_t most = exact;
 
     if (b->source.askable) return b->conf.part_goal_us;
+    if (b->seen < 2) return expected_part_us(b);
     for (int i = 0; i + n < b->seen; i++) {
         int64_t ticks = b->seen_dts[i + n] - b->seen_dts[i];
         int64_t us = (ticks * 1000000 + VIDEO_TIMESCALE - 1) / VIDEO_TIMESCALE;
         if (us > most && us <= exact + JITTER_US) most = us;
     }
     return most;
+}
+
+/* --- keyframes ------------------------------------------------------------ */
+
+static void hear_key(struct boundary *b, const struct boundary_frame *f)
+{
+    int64_t gop = to_us(f->pts - b->key_pts);
+
+    b->key_pts = f->pts;
+    if (!b->marked || b->broken || f->still || b->source.must_encode) return;
+    b->heard_us += gop;
+    if (gop > b->longest_us) b->longest_us = gop;
+    if (b->hinted && b->heard_us < MEASURE_US) return;
+    if (b->hinted || gop > b->gop_us) b->gop_us = b->longest_us;
+    b->hinted = false;
 }
 
 /* --- deciding ------------------------------------------------------------- */
@@ -217,6 +243,7 @@ static void decide(struct boundary *b, enum boundary_mode mode,
 static void grid(struct boundary *b, const struct boundary_frame *f,
                  struct boundary_step *step)
 {
+    if (f->key) hear_key(b, f);
     if (b->needs_key && !f->key) {
         step->drop = true;
         step->ask = asks(b, f);
@@ -226,20 +253,18 @@ static void grid(struct boundary *b, const struct boundary_frame *f,
         if (!b->marked || f->pts > b->mark_pts) put_mark(b, f, step);
 }
 
-/* True: decided by what the channel did last time. */
-static bool take_hint(struct boundary *b, struct boundary_step *step)
+static bool is_hinted(const struct boundary *b)
 {
-    int64_t hint = b->conf.hint_gop_us;
+    return b->conf.hint_gop_us && !b->source.must_encode && !b->source.askable;
+}
 
-    if (!hint || b->planned || !b->source.fps_num || !b->source.fps_den ||
-        b->source.must_encode || b->source.askable)
-        return false;
-    b->gop_us = hint;
-    decide(b,
-           hint <= GOP_MAX_US || !b->conf.may_encode ? BOUNDARY_FOLLOW
-                                                     : BOUNDARY_GRID,
-           step);
-    return true;
+static void take_hint(struct boundary *b, struct boundary_step *step)
+{
+    bool usable = b->conf.hint_gop_us <= GOP_MAX_US || !b->conf.may_encode;
+
+    b->gop_us = b->conf.hint_gop_us;
+    b->hinted = true;
+    decide(b, usable ? BOUNDARY_FOLLOW : BOUNDARY_GRID, step);
 }
 
 static void anchor(struct boundary *b, const struct boundary_frame *f)
@@ -263,7 +288,8 @@ static void measure(struct boundary *b, const struct boundary_frame *f,
     step->mark = (struct mark){b->next_msn, f->pts, false};
     if (!b->anchored) {
         anchor(b, f);
-        take_hint(b, step);
+        if (is_hinted(b) && b->source.fps_num && b->source.fps_den)
+            take_hint(b, step);
         return;
     }
     if (b->seen < BOUNDARY_SEEN_MAX) b->seen_dts[b->seen++] = f->dts;
@@ -273,7 +299,9 @@ static void measure(struct boundary *b, const struct boundary_frame *f,
         if (gop > b->gop_us) b->gop_us = gop;
         b->key_pts = f->pts;
     }
-    if (b->source.askable && !b->source.must_encode) {
+    if (is_hinted(b)) {
+        if (span >= MEASURE_FPS_US) take_hint(b, step);
+    } else if (b->source.askable && !b->source.must_encode) {
         if (span >= MEASURE_FPS_US) decide(b, BOUNDARY_FOLLOW, step);
     } else if (b->source.must_encode && may) {
         if (span >= MEASURE_FPS_US) decide(b, BOUNDARY_GRID, step);
@@ -305,10 +333,7 @@ static void follow(struct boundary *b, const struct boundary_frame *f,
     int64_t span = to_us(f->pts - b->mark_pts);
 
     if (f->key) {
-        int64_t gop = to_us(f->pts - b->key_pts);
-        if (b->marked && !b->broken && !f->still && gop > b->gop_us)
-            b->gop_us = gop;
-        b->key_pts = f->pts;
+        hear_key(b, f);
         if (!b->marked || b->broken || b->renewed || is_due(b, f, span))
             put_mark(b, f, step);
         return;

@@ -1,12 +1,16 @@
 /* transcode/boundary.h — where segments begin, decided from the source's
  * keyframes. Pure: no I/O, no clock, no log; time is the frames' own.
  *
- *                 regular keyframes, at most 4.1 s apart
+ *             a hint, or regular keyframes, at most 4.1 s apart
  *   MEASURING ────────────────────────────────────────► FOLLOW
  *       │  none within 4.25 s, or the codec must change    │ none came in
  *       ▼                                                  ▼ time: switched
  *     GRID ◄──────────────────────────────────────────────┘
  *       └──────── another publisher: boundary_retry() ────► FOLLOW
+ *
+ * A hint ends the measurement at the first keyframe (after 0.5 s where the
+ * cadence is not known): the interval is taken to be that, until keyframes have
+ * shown another. One that is over what can be followed begins in GRID.
  *
  * FOLLOW: marks lie on the source's own IDRs, so its bytes pass through. A
  * source that can be asked (a browser's encoder makes keyframes only then) is
@@ -33,7 +37,7 @@ struct boundary_conf {
     int64_t segment_us;   /* nominal, whole seconds */
     int64_t part_goal_us; /* nominal */
     uint64_t first_msn;
-    int64_t hint_gop_us; /* what this channel did last time; 0: unknown */
+    int64_t hint_gop_us; /* the interval to expect; 0: measure it first */
 };
 
 /* Of the source, as far as its config tells. */
@@ -67,6 +71,9 @@ struct boundary {
     int64_t newest_pts; /* of all that was fed */
     int64_t asked_pts;  /* where the source was asked last */
     int64_t gop_us;     /* longest seen between keyframes */
+    bool hinted;        /* no: what the hint said, until enough was seen: */
+    int64_t heard_us;   /* so much, */
+    int64_t longest_us; /* and in it */
     bool anchored;      /* measuring from anchor_pts on */
     int64_t anchor_pts;
     int seen;

@@ -155,6 +155,7 @@ int transcode_create(struct transcode **out, struct bus *bus,
         .hint_gop_us = conf->hint_gop_us};
 
     if (!t) return ERR_NOMEM;
+    if (!b.hint_gop_us && b.may_encode) b.hint_gop_us = TRANSCODE_SEGMENT_US;
     t->conf = *conf;
     if (!conf->realtime_us) t->conf.realtime_us = TRANSCODE_REALTIME_US;
     t->from_pts = t->audio_from_pts = t->disc_pts = INT64_MIN / 2000000;

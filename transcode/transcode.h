@@ -42,7 +42,10 @@ struct transcode_conf {
     int64_t spare_us;    /* in time for so long, a shed rung may come back;
                             0: a minute */
     int64_t realtime_us; /* see LADDER_REALTIME; 0: TRANSCODE_REALTIME_US */
-    int64_t hint_gop_us; /* transcode_gop_us() of last time; 0: unknown */
+    int64_t hint_gop_us; /* transcode_gop_us() of last time; 0: unknown.
+                            STANDARD begins at once all the same, expects what
+                            encoders should send, and encodes the top rung once
+                            that proves wrong */
     struct metrics *metrics; /* may be NULL */
     /* May be NULL. How the source looks and sounds, about once a second each,
      * where a child decodes it. */

@@ -253,12 +253,59 @@ static void test_a_hint_decides_at_once(void **state)
     play(&r, 0, 1, 60, 30, 1);
     assert_int_equal(r.b.mode, BOUNDARY_FOLLOW);
     assert_int_equal(r.count, 1);
-    assert_int_equal(r.b.part_us, 200000);
+    assert_int_equal(r.b.part_us, 201000); /* it may be 29.97 */
     setup(&r, true, 8333333);
     boundary_source(&r.b, &s);
     play(&r, 0, 1, 250, 30, 1);
     assert_int_equal(r.b.mode, BOUNDARY_GRID);
     assert_int_equal(r.count, 1);
+}
+
+/* Parts need the cadence: half a second tells it. */
+static void test_a_hint_without_a_cadence(void **state)
+{
+    static struct rig r;
+
+    (void)state;
+    setup(&r, true, 2000000);
+    play(&r, 0, 241, 60, 25, 1);
+    assert_in_range(r.decided_at, 0.5 * 90000, 0.6 * 90000);
+    assert_int_equal(r.b.fps_num, 25);
+    assert_int_equal(r.b.part_us, 200000);
+    assert_int_equal(r.marks[0], 0);
+    assert_int_equal(r.marks[1], 2.4 * 90000);
+}
+
+/* What was expected gives way to what is seen, and that is the next hint. */
+static void test_a_hint_that_is_wrong(void **state)
+{
+    static struct rig r;
+    struct boundary_source s = {30, 1, false, false};
+
+    (void)state;
+    setup(&r, true, 2000000);
+    boundary_source(&r.b, &s);
+    play(&r, 0, 301, 30, 30, 1); /* 1 s: joined, but for the first */
+    assert_int_equal(r.b.gop_us, 1000000);
+    assert_int_equal(r.marks[1], 1 * 90000);
+    for (int i = 2; i < r.count; i++)
+        assert_int_equal(r.marks[i] - r.marks[i - 1], 2 * 90000);
+    assert_int_equal(r.switches, 0);
+
+    setup(&r, true, 2000000);
+    boundary_source(&r.b, &s);
+    play(&r, 0, 301, 90, 30, 1); /* 3 s: late, and known then */
+    assert_int_equal(r.switches, 1);
+    assert_int_equal(r.marks[1], 2.4 * 90000);
+    assert_true(r.disc[1]);
+    assert_int_equal(r.b.mode, BOUNDARY_GRID);
+    assert_int_equal(r.b.gop_us, 3000000);
+
+    setup(&r, true, 8333333);
+    boundary_source(&r.b, &s);
+    play(&r, 0, 301, 60, 30, 1); /* somebody took the advice */
+    assert_int_equal(r.b.mode, BOUNDARY_GRID);
+    assert_int_equal(r.b.gop_us, 2000000);
 }
 
 static void test_a_break_waits_for_a_keyframe(void **state)
@@ -467,6 +514,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_late_keyframe_switches_to_encoding),
     cmocka_unit_test(test_a_hole_ends_the_segment),
     cmocka_unit_test(test_a_hint_decides_at_once),
+    cmocka_unit_test(test_a_hint_without_a_cadence),
+    cmocka_unit_test(test_a_hint_that_is_wrong),
     cmocka_unit_test(test_a_break_waits_for_a_keyframe),
     cmocka_unit_test(test_a_break_while_measuring),
     cmocka_unit_test(test_what_must_be_encoded_is_on_a_grid),
