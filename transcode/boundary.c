@@ -59,6 +59,16 @@ void boundary_source(struct boundary *b, const struct boundary_source *s)
     boundary_break(b);
 }
 
+void boundary_expect(struct boundary *b, int64_t gop_us)
+{
+    if (gop_us > 0) b->conf.hint_gop_us = gop_us;
+}
+
+void boundary_measure(struct boundary *b)
+{
+    b->measures = true;
+}
+
 void boundary_break(struct boundary *b)
 {
     b->anchored = false;
@@ -255,7 +265,8 @@ static void grid(struct boundary *b, const struct boundary_frame *f,
 
 static bool is_hinted(const struct boundary *b)
 {
-    return b->conf.hint_gop_us && !b->source.must_encode && !b->source.askable;
+    return b->conf.hint_gop_us && !b->measures && !b->source.must_encode &&
+           !b->source.askable;
 }
 
 static void take_hint(struct boundary *b, struct boundary_step *step)

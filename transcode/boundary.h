@@ -58,7 +58,8 @@ struct boundary {
     struct boundary_conf conf;
     struct boundary_source source;
     enum boundary_mode mode;
-    bool planned; /* the four below are fixed */
+    bool measures; /* and takes no hint */
+    bool planned;  /* the four below are fixed */
     uint32_t target_duration_s;
     int64_t part_us;
     uint32_t fps_num, fps_den; /* measured, snapped to a usual one */
@@ -96,6 +97,10 @@ struct boundary_step {
 void boundary_init(struct boundary *b, const struct boundary_conf *conf);
 /* What follows is of this kind; a change implies a break. */
 void boundary_source(struct boundary *b, const struct boundary_source *s);
+/* Its encoder says how far apart its keyframes are: a better hint. */
+void boundary_expect(struct boundary *b, int64_t gop_us);
+/* No hint is to be taken. */
+void boundary_measure(struct boundary *b);
 /* What follows does not continue what came before. */
 void boundary_break(struct boundary *b);
 /* Decoders must reset soon, at a mark of its own: sound has another config. */

@@ -89,7 +89,7 @@ bool further_track(struct transcode *t, struct track *track)
         return false;
     }
     /* That this channel's keyframes came in time says nothing of these. */
-    if (!t->planned) t->boundary.conf.hint_gop_us = 0;
+    if (!t->planned) boundary_measure(&t->boundary);
     publish_change(t);
     return true;
 }

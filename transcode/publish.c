@@ -1,5 +1,7 @@
+#include <stdio.h>
 #include <string.h>
 
+#include "core/base/log.h"
 #include "core/loop/loop.h"
 #include "transcode/transcode_priv.h"
 
@@ -99,6 +101,26 @@ void publish_realtime(struct transcode *t)
     t->realtime.info = info;
 }
 
+void publish_say(const struct transcode *t)
+{
+    char names[LADDER_RUNGS_MAX * TRACK_NAME_MAX] = "";
+    size_t n = 0;
+
+    for (int i = 0; i < t->lineup.ladder.count; i++)
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s%s",
+                              i ? "," : "", t->lineup.ladder.rungs[i].info.name,
+                              t->lineup.ladder.rungs[i].info.passthrough ? "*"
+                                                                         : "");
+    log_info("transcode", "ladder", log_s("channel", transcode_channel(t)),
+             log_s("renditions", names),
+             log_s("marks", t->boundary.mode == BOUNDARY_FOLLOW
+                                ? "source keyframes"
+                                : "every 2 s"),
+             log_f("gop_s", (double)t->boundary.gop_us / 1e6),
+             log_f("part_s", (double)t->boundary.part_us / 1e6),
+             log_i("target_duration_s", t->boundary.target_duration_s));
+}
+
 void publish_plan(struct transcode *t)
 {
     struct plan p = {.target_duration_s = t->boundary.target_duration_s,
@@ -112,6 +134,7 @@ void publish_plan(struct transcode *t)
     t->planned = true;
     t->plan = p;
     if (bus_plan(t->bus, &p)) t->plan.rendition_count = 0; /* with a mark */
+    publish_say(t);
 }
 
 void publish_change(struct transcode *t)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/media/x264.h"
 #include "transcode/transcode_priv.h"
 
 enum {
@@ -27,26 +28,6 @@ static void advise(const struct transcode *t, const char *effect)
              log_s("advice", text));
 }
 
-static void log_ladder(const struct transcode *t)
-{
-    char names[LADDER_RUNGS_MAX * TRACK_NAME_MAX] = "";
-    size_t n = 0;
-
-    for (int i = 0; i < t->lineup.ladder.count; i++)
-        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s%s",
-                              i ? "," : "", t->lineup.ladder.rungs[i].info.name,
-                              t->lineup.ladder.rungs[i].info.passthrough ? "*"
-                                                                         : "");
-    log_info("transcode", "ladder", log_s("channel", transcode_channel(t)),
-             log_s("renditions", names),
-             log_s("marks", t->boundary.mode == BOUNDARY_FOLLOW
-                                ? "source keyframes"
-                                : "every 2 s"),
-             log_f("gop_s", (double)t->boundary.gop_us / 1e6),
-             log_f("part_s", (double)t->boundary.part_us / 1e6),
-             log_i("target_duration_s", t->boundary.target_duration_s));
-}
-
 /* Measuring ended with frame f. Where the source's keyframes are followed, all
  * since the first one is published now; else what comes from here on. */
 static void decided(struct transcode *t, const struct boundary_step *step)
@@ -57,7 +38,6 @@ static void decided(struct transcode *t, const struct boundary_step *step)
     publish_choose(t);
     publish_plan(t);
     publish_realtime(t);
-    log_ladder(t);
     if (t->boundary.mode == BOUNDARY_GRID) {
         if (t->video && !t->audio_alone && source_may_pass(t->video))
             advise(t, "every rendition is encoded: more CPU, a later start");
@@ -100,7 +80,10 @@ static void switched(struct transcode *t)
     bool encodes = t->boundary.mode == BOUNDARY_GRID;
 
     tracks_break(&t->tracks);
-    if (encodes) publish_change(t);
+    if (encodes) {
+        publish_change(t);
+        publish_say(t);
+    }
     if (t->video && track_info(t->video)->askable)
         log_warn("transcode", "keyframes_refused",
                  log_s("channel", transcode_channel(t)),
@@ -175,7 +158,6 @@ static bool join(struct transcode *t, const struct frame *f)
     take_video(t, t->video);
     boundary_retry(&t->boundary);
     publish_change(t);
-    if (t->planned) log_ladder(t);
     return true;
 }
 
@@ -202,11 +184,25 @@ void source_renew_sound(struct transcode *t, uint8_t id)
     t->audio_waits = t->renews = true;
 }
 
+/* The first picture, in which some encoders tell how they were set. */
+static void read_settings(struct transcode *t, const struct frame *f)
+{
+    const struct track_info *info = track_info(t->video);
+    uint32_t frames = info->codec == CODEC_H264
+                          ? x264_keyint(f->payload.data, f->payload.len)
+                          : 0;
+
+    if (info->fps_num && info->fps_den)
+        boundary_expect(&t->boundary, (int64_t)frames * 1000000 *
+                                          info->fps_den / info->fps_num);
+}
+
 static void run_video(struct transcode *t, struct frame *f, bool still)
 {
     struct boundary_frame bf = {f->dts, f->pts, f->flags & FRAME_KEY, still};
     struct boundary_step step;
 
+    if (!t->planned && bf.key) read_settings(t, f);
     bool now = step_over(t, f, &bf, &step);
     if (step.ask) bus_ask_key(t->bus, f->track_id);
     if (step.drop) return;

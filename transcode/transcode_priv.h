@@ -147,6 +147,8 @@ void wanted_realtime_ended(struct transcode *t);
 void publish_choose(struct transcode *t);
 /* The track of LADDER_REALTIME, where what there is to say of it changed. */
 void publish_realtime(struct transcode *t);
+/* The ladder, into the log. */
+void publish_say(const struct transcode *t);
 /* The plan, where it differs from the one told last. */
 void publish_plan(struct transcode *t);
 /* Both, once there is a ladder. */

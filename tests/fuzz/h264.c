@@ -7,6 +7,7 @@
 #include "core/media/aac.h"
 #include "core/media/h264.h"
 #include "core/media/h264_sps.h"
+#include "core/media/x264.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -57,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (!h264_sps_parse(&s, data + 1, len - 1)) h264_sps_display(&s, &w, &h);
     fuzz_avcc(data + 1, len - 1);
     fuzz_unit(data[0] % 5, data + 1, len - 1);
+    x264_keyint(data + 1, len - 1);
     adts_parse(&adts, data + 1, len - 1);
     if (!aac_config_parse(&c, data + 1, len - 1)) {
         uint8_t bytes[AAC_CONFIG_MAX];

@@ -99,6 +99,16 @@ function lost() {
     return { lecture: { ...GOOD, lost: { at: 5.4, for: 1.5 } }, expect };
 }
 
+/** Where nothing tells the interval 2 s are expected: the top rendition is the
+ * source at first, and is made once no keyframe came. */
+function unsaid() {
+    const expect = plays(GOOD, { warns: ["keyframes"],
+        logs: ["event=keyframes_late"], made: true });
+    expect.sizes = { "180p": ["320x180", "320x180"],
+        "160p": ["284x160", "284x160"] };
+    return { lecture: { ...GOOD, keyframes: 8, unsaid: { at: 2.4 } }, expect };
+}
+
 /* --- who is refused ------------------------------------------------------- */
 
 /** What each encoder says, by way and reason. */
@@ -226,6 +236,8 @@ export const TROUBLES = {
     keyframes: ["keyframes every 8 s", lecture({ keyframes: 8 },
         { warns: ["keyframes"], logs: ["event=keyframes_late"],
             made: true })],
+    unsaid: ["the same, from an encoder that says nothing of it", (encoder) =>
+        encoder === "ffmpeg" ? unsaid() : null],
     mono: ["44.1 kHz, mono", lecture({ rate: 44100, channels: 1 })],
     surround: ["5.1 sound", except("gstreamer",
         impossible("its `voaacenc` has two channels at most"),

@@ -22,6 +22,8 @@ const SECONDS = 48;
  * @property {{width: number, height: number, at: number}} [then] another size
  *     from `at` on, s; a keyframe's time
  * @property {{at: number, for: number}} [lost] a piece that is missing, s
+ * @property {{at: number}} [unsaid] what x264 writes of its settings is left
+ *     out; what is made of the lecture is different from `at` on, s
  * @property {"h264" | "hevc"} codec
  * @property {"4:2:0" | "4:4:4"} colour
  * @property {"aac" | "mp3"} sound
@@ -57,6 +59,7 @@ function filmed(l, seconds = SECONDS) {
         words.push(...encoder(l), "-preset", "ultrafast", "-b:v", "300k",
             "-pix_fmt", l.colour === "4:4:4" ? "yuv444p" : "yuv420p",
             "-threads", "1", "-vsync", l.uneven ? "vfr" : "cfr");
+    if (l.unsaid) words.push("-bsf:v", "filter_units=remove_types=6");
     if (l.audio)
         words.push("-c:a", l.sound === "mp3" ? "libmp3lame" : "aac",
             "-b:a", "96k", "-ac", l.channels);

@@ -183,7 +183,7 @@ async function sizes(top) {
 }
 
 async function looks(c, url) {
-    const event = c.lecture.then ?? c.lecture.lost;
+    const event = c.lecture.then ?? c.lecture.lost ?? c.lecture.unsaid;
     if (!event) {
         const [sound] = await Promise.all(
             [decode(url), check(url, LOOKED_AT_S)]);
