@@ -1,6 +1,7 @@
 /* tests/e2e/matrix.test.mjs — every encoder, every way, every trouble: what
  * comes of it stands in docs/publishers.md. A representative part;
- * with LECTERN_MATRIX=all (`make matrix`) the whole. */
+ * with LECTERN_MATRIX=all (`make matrix`) the whole.
+ * Runs alone: it has many encoders at once by itself. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";

@@ -2,7 +2,8 @@
  * lost is mended, what is cut comes back as the same stream, and a learner's
  * page goes on. The encoder stands in the viewer's namespace of
  * lib/netns.mjs, behind the relay; learners reach the server by the third
- * wire, on which nothing happens. */
+ * wire, on which nothing happens.
+ * Runs alone: it has several lines at once by itself. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Viewer, launch } from "./lib/browser.mjs";

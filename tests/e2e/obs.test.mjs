@@ -1,5 +1,6 @@
 /* tests/e2e/obs.test.mjs — the lecturer presses "Start streaming" in the real
- * OBS; the learner's browser shows it. */
+ * OBS; the learner's browser shows it.
+ * Runs alone: OBS wants a third of a core and more to begin. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 /* tests/e2e/page.test.mjs — the pages themselves: keyboard, accessibility,
- * small screens, shy browsers, and a player that is not ours. */
+ * small screens, shy browsers, and a player that is not ours.
+ * Runs alone: keys are pressed while a picture goes on. */
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";

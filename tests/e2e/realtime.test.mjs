@@ -1,6 +1,7 @@
 /* tests/e2e/realtime.test.mjs — WHIP and WHEP with a real browser over wires
  * with faults. Bounds are those of docs/latency.md; a slow machine makes
- * frames late, not lost, so what is counted is frames, never speed. */
+ * frames late, not lost, so what is counted is frames, never speed.
+ * Runs alone: how long a picture stands is measured. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";

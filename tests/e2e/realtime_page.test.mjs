@@ -1,6 +1,7 @@
 /* tests/e2e/realtime_page.test.mjs — the learner's page in real time and the
  * studio, over wires that can be cut. The page's own account (window.lectern)
- * is asked; what is painted is read from the picture. */
+ * is asked; what is painted is read from the picture.
+ * Runs alone: latency and gaps are measured. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";

@@ -1,6 +1,7 @@
 /* tests/e2e/realtime_stacks.test.mjs — WHIP and WHEP with stacks that are not
  * libwebrtc: aiortc and libdatachannel, both ways; and OBS watched in real
- * time, with sound in its place. */
+ * time, with sound in its place.
+ * Runs alone: sound and picture are measured apart. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";

@@ -1,6 +1,7 @@
 /* tests/e2e/whip.test.mjs — a lecturer's Chromium over a wire with faults: what
  * is lost is asked for, layers come and go, who takes over stays alone. What
- * is counted is frames and packets, never speed. */
+ * is counted is frames and packets, never speed.
+ * Runs alone: what is lost on the way is counted. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";

@@ -10,6 +10,8 @@ import { RawRtmp, chunk, connectCommand, publishCommands, recorded }
 const FOLDER = "build/tests/clips";
 /** Whole frames of 25 fps and of AAC at 48 kHz, in ms. */
 const SPAN = 8000;
+/** Between two messages of a kind at most, where nothing is late, ms. */
+const FLOWS = 100;
 export const VIDEO = 9, AUDIO = 8;
 
 /**
@@ -35,8 +37,8 @@ export function clip(how = {}) {
     if (!existsSync(path)) {
         mkdirSync(FOLDER, { recursive: true });
         execFileSync("ffmpeg", ["-hide_banner", "-nostdin", "-loglevel",
-            "error", "-y", ...args, `${path}.new`]);
-        renameSync(`${path}.new`, path);
+            "error", "-y", ...args, `${path}.${process.pid}`]);
+        renameSync(`${path}.${process.pid}`, path);
     }
     return new Clip([...tags(readFileSync(path))], SPAN);
 }
@@ -85,6 +87,8 @@ export class ClipPublisher {
     /** Played now, by type: {clip, next, from}; absent: nothing is. */
     #playing = {};
     #held = {};
+    #sent = {};
+    #leap = null;
     #timer;
     #raw;
     /** What a kind's stamps are ahead of the truth, ms, and its clock's
@@ -137,6 +141,12 @@ export class ClipPublisher {
         this.#held[type] = held;
     }
 
+    /** Clocks are ahead by so much from the next moment on in which nothing is
+     *  late: a jump beside a pause would be another story. */
+    leap(ahead) {
+        this.#leap = ahead;
+    }
+
     /** Goes on where the last clip of this kind would have. */
     #play(type, of) {
         const was = this.#playing[type];
@@ -162,8 +172,17 @@ export class ClipPublisher {
             { stream: 1, at: stamp >>> 0 }));
     }
 
+    #leaps(now) {
+        const flows = Object.keys(this.#playing).every((type) =>
+            now - this.#sent[type] < FLOWS);
+        if (!this.#leap || !flows) return;
+        Object.assign(this.ahead, this.#leap);
+        this.#leap = null;
+    }
+
     #send() {
         const now = this.now;
+        this.#leaps(now);
         const due = [];
         for (const type of [VIDEO, AUDIO]) {
             const playing = this.#playing[type];
@@ -179,7 +198,10 @@ export class ClipPublisher {
             }
         }
         due.sort((a, b) => a.at - b.at);
-        for (const { type, at, body } of due) this.#message(type, body, at);
+        for (const { type, at, body } of due) {
+            this.#message(type, body, at);
+            this.#sent[type] = now;
+        }
     }
 
     end() {
