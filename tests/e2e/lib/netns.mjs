@@ -32,12 +32,13 @@ export class Net {
     static async create() {
         const it = new Net();
         const tag = `lt${process.pid}x${made++}`;
-        const [, b] = [process.pid >> 8, process.pid & 255];
         it.names = { viewer: `${tag}v`, relay: `${tag}r`, server: `${tag}s` };
         it.near = `${tag}m`.slice(-15);
         /* This namespace's end: one /30 per process and net. */
-        it.test = `10.98.${b}.${4 * (made % 60) + 1}`;
-        it.control = `10.98.${b}.${4 * (made % 60) + 2}`;
+        const near = `10.${64 + (process.pid >> 8 & 31)}.` +
+            `${process.pid & 255}.`;
+        it.test = `${near}${4 * (made % 60) + 1}`;
+        it.control = `${near}${4 * (made % 60) + 2}`;
         for (const name of Object.values(it.names)) ip("netns", "add", name);
         const on = (where, ...words) => ip("-n", it.names[where], ...words);
         const wire = (one, x, other, y) => ip("link", "add", x, "netns",
