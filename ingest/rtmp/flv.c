@@ -259,3 +259,10 @@ int flv_next(struct flv_reader *r, struct flv_tag *out)
     *out = t;
     return 0;
 }
+
+enum codec flv_promised_codec(double id)
+{
+    if (id == FOURCC_HVC1) return CODEC_HEVC;
+    if (id == FOURCC_AV01) return CODEC_AV1;
+    return id > 0 ? CODEC_H264 : CODEC_NONE;
+}

@@ -59,4 +59,9 @@ void flv_open(struct flv_reader *r, enum track_kind kind, const void *data,
  * (tracks). */
 int flv_next(struct flv_reader *r, struct flv_tag *out);
 
+/* What onMetaData's videocodecid says will come: H.264 (7), or another by its
+ * FourCC (E-RTMP); CODEC_NONE where only sound will. Any other number is taken
+ * for H.264: the picture's own config knows better. */
+enum codec flv_promised_codec(double id);
+
 #endif

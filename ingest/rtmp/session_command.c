@@ -5,6 +5,7 @@
 
 #include "core/base/err.h"
 #include "ingest/priority.h"
+#include "ingest/rtmp/flv.h"
 #include "ingest/rtmp/session_priv.h"
 
 enum { NAME_MAX_BYTES = 32, NAME_TEXT_MAX = 1024 };
@@ -398,6 +399,8 @@ static void read_metadata(struct rtmp_session *s, struct amf_reader *r)
             amf_text_copy(s->client, sizeof s->client, t.text);
         } else if (t.type == AMF_NUMBER && amf_text_is(t.key, "framerate")) {
             if (t.number >= 1 && t.number <= 240) s->fps_hint = t.number;
+        } else if (t.type == AMF_NUMBER && amf_text_is(t.key, "videocodecid")) {
+            s->promised = flv_promised_codec(t.number);
         }
     }
 }

@@ -13,6 +13,7 @@ void rtmp_session_forget_media(struct rtmp_session *s)
     rtmp_tracks_release(s);
     s->clock_set = false;
     s->fps_hint = 0;
+    s->promised = CODEC_NONE;
     s->hint_count = 0;
     s->unsupported_run = s->dropped_run = 0;
 }

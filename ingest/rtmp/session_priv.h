@@ -112,6 +112,7 @@ struct rtmp_session {
     struct rtmp_hint hints[NUMBERS_MAX];
     int hint_count;
     double fps_hint;
+    enum codec promised; /* by metadata, of the first picture */
     char stranger[16];
     int unsupported_run, dropped_run;
     struct rtmp_session_counts counts;

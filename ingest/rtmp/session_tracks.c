@@ -250,6 +250,19 @@ static int on_video(struct rtmp_session *s, struct rtmp_track *k,
     return unit.payload.len ? hand_on(s, k, &f) : 0;
 }
 
+/* Sound is here before the picture that metadata speaks of: who makes a ladder
+ * shall wait for it. */
+static void tell_promise(struct rtmp_session *s)
+{
+    struct rtmp_track *k = rtmp_track_of(s, TRACK_VIDEO, 0);
+    enum codec promised = s->promised;
+
+    s->promised = CODEC_NONE;
+    if (!k || k->sent) return;
+    set_codec(k, promised);
+    announce_video(s, k);
+}
+
 static int on_audio(struct rtmp_session *s, struct rtmp_track *k,
                     const struct flv_tag *t, struct slice body, int64_t at_us)
 {
@@ -261,6 +274,7 @@ static int on_audio(struct rtmp_session *s, struct rtmp_track *k,
         if (err) return err;
     }
     if (!k->sent) return rtmp_session_drop(s);
+    if (s->promised) tell_promise(s);
     f.payload =
         slice_of(body.owner, (size_t)(t->data - buf_data(body.owner)), t->len);
     return hand_on(s, k, &f);

@@ -21,7 +21,6 @@
  * @property {Expected} expect
  * @property {string} [note] why, for the document
  * @property {string} [impossible] this encoder cannot: why; nothing is run
- * @property {string} [fails] what the server gets wrong today
  */
 
 /**
@@ -193,10 +192,7 @@ function defaults(encoder, way) {
         logs: ["event=picture_format"] }),
     note: isSrt(way) ? "It sends 4:4:4 where the source can, and B-frames"
         : "It sends 4:4:4 where the source can, and its FLV has crooked " +
-            "times: the picture jerks. Say `tune=zerolatency`",
-    fails: isSrt(way) ? undefined : "the picture comes 2 s after the sound, " +
-        "so the lecture begins as sound alone; and the times of its FLV are " +
-        "crooked: segments of uneven length. Say `tune=zerolatency`" };
+            "times: the picture jerks. Say `tune=zerolatency`" };
 }
 
 function hevc(encoder, way) {

@@ -35,7 +35,6 @@ function played({ renditions, sound, warns, sizes }, { audio }) {
 
 /** @param {import("./cases.mjs").Case} c */
 export function outcome(c) {
-    if (c.fails) return `**fails**: ${c.fails}`;
     if (c.impossible) return `– ${c.impossible}`;
     const { told, log, again } = c.expect;
     const text = told

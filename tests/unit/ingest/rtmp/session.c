@@ -353,6 +353,63 @@ static void put_track_names(struct builder *b)
     builder_release(&body);
 }
 
+static void put_promise(struct builder *b, double id)
+{
+    struct builder body;
+
+    builder_init(&body, 4096);
+    amf_write_string(&body, "@setDataFrame");
+    amf_write_string(&body, "onMetaData");
+    amf_write_object(&body);
+    amf_write_key(&body, "videocodecid");
+    amf_write_number(&body, id);
+    amf_write_end(&body);
+    put_message(b, RTMP_CHUNK_SIZE_DEFAULT, 4, RTMP_DATA_AMF0, 0, 1,
+                builder_data(&body), body.len);
+    builder_release(&body);
+}
+
+/* GStreamer's picture comes 2 s after its sound. */
+static void test_a_picture_is_promised(void **state)
+{
+    static const uint8_t config[] = {0xaf, 0x00, 0x11, 0x90};
+    static const uint8_t frame[] = {0xaf, 0x01, 7};
+    static const struct {
+        double id;
+        int tracks;
+        enum codec codec;
+    } rows[] = {{7, 2, CODEC_H264},
+                {0x68766331, 2, CODEC_HEVC},
+                {0x61763031, 2, CODEC_AV1},
+                {0, 1, CODEC_NONE},
+                {-1, 1, CODEC_NONE}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct builder b;
+        if (!go_live()) goto out;
+        builder_init(&b, 65536);
+        put_promise(&b, rows[i].id);
+        put_audio(&b, 0, config);
+        put_audio(&b, 0, frame);
+        put_audio(&b, 21, frame);
+        if (recorder_take(&r, &b, 0)) goto out;
+        assert_int_equal(r.tracks, rows[i].tracks);
+        assert_int_equal(r.info[RTMP_SLOT_VIDEO].codec, rows[i].codec);
+        builder_init(&b, 65536);
+        put_video(&b, 42, test_avcc); /* now it comes */
+        put_video(&b, 42, test_idr);
+        if (recorder_take(&r, &b, 0)) goto out;
+        assert_int_equal(r.tracks, rows[i].tracks + 1);
+        assert_int_equal(r.info[RTMP_SLOT_VIDEO].codec, CODEC_H264);
+        assert_int_equal(r.frames[RTMP_SLOT_VIDEO], 1);
+        recorder_release(&r);
+    }
+    return;
+out:
+    recorder_release(&r);
+}
+
 /* One connection, three languages: each form of a message of several tracks. */
 static void test_sound_in_several_tracks(void **state)
 {
@@ -686,6 +743,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_enhanced_codec_is_refused_in_words),
     cmocka_unit_test(test_enhanced_avc_and_aac_are_taken),
     cmocka_unit_test(test_opus),
+    cmocka_unit_test(test_a_picture_is_promised),
     cmocka_unit_test(test_sound_in_several_tracks),
     cmocka_unit_test(test_pictures_in_several_tracks),
     cmocka_unit_test(test_more_tracks_than_slots),
