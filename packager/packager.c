@@ -182,7 +182,7 @@ static void miss_segments(struct packager *p, struct lane *l, int64_t lead)
         m = mark_log_find(&p->marks, m->msn - 1, NULL);
     if (!m) return;
     rendition_miss(l->rendition, m->msn);
-    rendition_stop(l->rendition, l->rendition->last_msn + 1);
+    rendition_tear(l->rendition, l->rendition->last_msn + 1);
 }
 
 static void check_lags(struct packager *p)
@@ -200,7 +200,7 @@ static void check_lags(struct packager *p)
                      log_i("track", l->track_id),
                      log_i("behind_ms", (lead - due) / 1000));
             l->dead = true;
-            rendition_stop(l->rendition, l->rendition->last_msn + 1);
+            rendition_tear(l->rendition, l->rendition->last_msn + 1);
             publish(p);
         }
         if (l->dead && !rendition_is_open(l->rendition))
@@ -425,7 +425,7 @@ static void on_plan(struct packager *p, const struct plan *plan)
 
         if (l->planned || l->dead) continue;
         l->dead = true; /* shed: its list goes on with what is missing */
-        rendition_stop(l->rendition, l->rendition->last_msn + 1);
+        rendition_tear(l->rendition, l->rendition->last_msn + 1);
     }
     publish(p);
 }
@@ -436,9 +436,8 @@ static void stop_all(struct packager *p)
 {
     pass_all_audio(p, true);
     for (int i = 0; i < p->lane_count; i++)
-        if (rendition_is_open(p->lanes[i].rendition))
-            rendition_stop(p->lanes[i].rendition,
-                           p->lanes[i].rendition->last_msn + 1);
+        rendition_stop(p->lanes[i].rendition,
+                       p->lanes[i].rendition->last_msn + 1);
 }
 
 static void on_drained(void *arg)

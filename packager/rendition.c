@@ -141,23 +141,25 @@ static void publish_part(struct rendition *r, enum follow next)
     /* Without memory the list has a hole here, but the count goes on. */
     r->part_index++;
     r->part_count++;
+    r->told_us += to_us(r, r->part_ticks);
     r->end_us = to_us(r, r->part_dts + r->part_ticks);
     r->begun_us += to_us(r, r->part_ticks);
     forget_part(r);
 }
 
-static void publish_missing(struct rendition *r, int64_t ticks,
-                            enum follow next)
+static void publish_missing(struct rendition *r, int64_t us, enum follow next)
 {
     struct store_event *e = event(r, STORE_PART, 0);
 
     if (e) {
-        describe_part(r, e, ticks);
+        describe_part(r, e, 0);
+        e->v.part.duration_us = us;
         set_follow(r, e, next);
         e->v.part.missing = true;
         tell(r, e);
     }
     r->part_index++;
+    r->told_us += us;
 }
 
 /* --- segments ------------------------------------------------------------- */
@@ -234,6 +236,40 @@ static void close_segment(struct rendition *r)
     tell(r, e);
 }
 
+/* The newest frame lasts until its part is whole, or all that is left. */
+static void stretch_part(struct rendition *r, int64_t left_us)
+{
+    int64_t more = r->conf.part_us - to_us(r, r->part_ticks);
+
+    if (!r->sample_count) return;
+    if (more > left_us) more = left_us;
+    if (more <= 0) return;
+    more = more * r->segmenter.conf.timescale / 1000000;
+    r->samples[r->sample_count - 1].duration += (uint32_t)more;
+    r->part_ticks += more;
+}
+
+/* The torn segment ends at m, which is the next one. NULL, or m is a break:
+ * as it is. */
+static void end_torn(struct rendition *r, const struct mark *m)
+{
+    int64_t part_us = r->conf.part_us, left = 0;
+    uint64_t next = r->segmenter.msn;
+
+    if (m && !m->discontinuity)
+        left = m->pts * 100 / 9 - r->head.pts_us - r->told_us;
+    stretch_part(r, left - to_us(r, r->part_ticks));
+    left -= to_us(r, r->part_ticks);
+    r->torn = false;
+    r->segmenter.msn = r->last_msn;
+    publish_part(r, left > 0 ? FOLLOW_PART : FOLLOW_SEGMENT);
+    for (; left > 0 && r->part_index < PARTS_MAX; left -= part_us)
+        publish_missing(r, left < part_us ? left : part_us,
+                        left > part_us ? FOLLOW_PART : FOLLOW_SEGMENT);
+    r->segmenter.msn = next;
+    close_segment(r);
+}
+
 static int open_segment(struct rendition *r, const struct mark *m, int64_t pts)
 {
     uint32_t breaks = 0;
@@ -250,6 +286,7 @@ static int open_segment(struct rendition *r, const struct mark *m, int64_t pts)
         .discontinuity = m->discontinuity,
     };
     r->part_index = 0;
+    r->told_us = 0;
     r->last_msn = m->msn;
     r->end_us = r->head.pts_us;
     r->is_closed = false;
@@ -259,6 +296,8 @@ static int open_segment(struct rendition *r, const struct mark *m, int64_t pts)
 void rendition_miss(struct rendition *r, uint64_t msn)
 {
     if (!r->last_msn) return;
+    if (r->torn && msn > r->last_msn)
+        end_torn(r, mark_log_find(r->conf.marks, r->last_msn + 1, NULL));
     for (uint64_t k = r->last_msn + 1; k < msn; k++) {
         uint32_t breaks = 0;
         const struct mark *m = mark_log_find(r->conf.marks, k, &breaks);
@@ -282,11 +321,14 @@ void rendition_miss(struct rendition *r, uint64_t msn)
 
 void rendition_stop(struct rendition *r, uint64_t skip_to)
 {
-    bool open = rendition_is_open(r);
+    rendition_tear(r, skip_to);
+    if (r->torn) end_torn(r, NULL);
+}
 
-    publish_part(r, FOLLOW_SEGMENT);
+void rendition_tear(struct rendition *r, uint64_t skip_to)
+{
+    r->torn |= rendition_is_open(r);
     segmenter_stop(&r->segmenter, skip_to);
-    if (open) close_segment(r);
     r->begun_us = 0;
 }
 
@@ -314,7 +356,7 @@ void rendition_track(struct rendition *r, struct track *t)
     r->pending = track_ref(t);
     /* Times of another scale cannot go on in this segment. */
     if (r->segmenter.conf.timescale == info->timescale) return;
-    if (rendition_is_open(r)) rendition_stop(r, 0);
+    rendition_stop(r, 0);
     start_segmenter(r, info);
 }
 
@@ -401,10 +443,12 @@ static int make_way(struct rendition *r, const struct frame *f,
         last->duration = (uint32_t)(last->duration + step->stretch);
         r->part_ticks += step->stretch;
     }
+    r->torn |= step->tear;
+    if (r->torn && step->tear) rendition_miss(r, r->last_msn + 1);
     r->segmenter.msn = open_msn; /* what ends now is still the old one's */
     if (step->close_part) publish_part(r, step->gaps ? FOLLOW_PART : end);
     for (int i = 0; i < step->gaps; i++)
-        publish_missing(r, step->gap_ticks,
+        publish_missing(r, to_us(r, step->gap_ticks),
                         i + 1 < step->gaps ? FOLLOW_PART : end);
     r->segmenter.msn = next;
     if (step->close_segment) close_segment(r);

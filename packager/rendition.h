@@ -2,7 +2,11 @@
  * CMAF chunks, and what happened is told as store_events. One thread, no I/O.
  *
  *   WAITING ──frame of a mark──► OPEN ──stop()──► WAITING
- *                                  └─ each mark: close, open the next one */
+ *      ▲                          │└─ each mark: close, open the next one
+ *      └──── the next mark ◄─ TORN ◄─ tear(), its IDR never came
+ *
+ * A segment that others have whole lasts here as long as there: what of it is
+ * lost become missing parts, or dates would not go on as durations say. */
 #ifndef PACKAGER_RENDITION_H
 #define PACKAGER_RENDITION_H
 #include <stdbool.h>
@@ -44,6 +48,8 @@ struct rendition {
     struct segmenter segmenter;
     bool known;        /* told to the store */
     bool is_closed;    /* the newest segment's last part said so */
+    bool torn;         /* it ends at a mark that is not known yet */
+    int64_t told_us;   /* of its parts */
     uint32_t init;     /* newest init's number; 0: none */
     uint32_t sequence; /* of chunks */
     uint64_t last_msn; /* newest begun or missed; 0: none */
@@ -74,8 +80,12 @@ void rendition_track(struct rendition *r, struct track *t);
 void rendition_feed(struct rendition *r, const struct frame *f);
 /* As it is: for packager/silence. */
 void rendition_put(struct rendition *r, const struct frame *f);
-/* Ends the open segment; goes on at a mark of skip_to or later. */
+/* Ends the open segment, as do those of all others; goes on at a mark of
+ * skip_to or later. */
 void rendition_stop(struct rendition *r, uint64_t skip_to);
+/* The same where others go on: its segment ends where theirs do. */
+void rendition_tear(struct rendition *r, uint64_t skip_to);
+/* Frames go on in a segment. */
 static inline bool rendition_is_open(const struct rendition *r)
 {
     return r->segmenter.started;

@@ -224,10 +224,9 @@ void segmenter_feed(struct segmenter *s, const struct segmenter_frame *f,
     if (m && !opens && s->conf.video && !f->key &&
         !is_reached(s, m, f->pts, -pts_slack))
         m = NULL; /* only just: its IDR may be the next one */
-    if (m && !opens && s->started) {
-        /* The IDR of this mark never came: nothing can be decoded on. */
-        out->close_part = s->open_samples > 0;
-        out->close_segment = true;
+    if (m && s->started && (!opens || m->msn != s->msn + 1)) {
+        /* The IDR of a mark never came: nothing can be decoded on. */
+        out->tear = true;
         segmenter_stop(s, m->msn);
     }
     if (!opens && !s->started) {

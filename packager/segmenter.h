@@ -90,6 +90,8 @@ struct segmenter_step {
     int gaps;           /* then this many missing parts … */
     int64_t gap_ticks;  /* … of this length */
     bool close_segment; /* then the open segment ends */
+    bool tear;          /* instead: it ended before its time, for the next one
+                           cannot be begun; what it lacks is missing */
     bool open_segment;  /* and mark.msn begins with this frame */
     struct mark mark;
     bool drop;             /* the frame is not for us: done */

@@ -348,6 +348,30 @@ describe("changes", { concurrency: AT_ONCE }, () => {
             await room.nothingShows();
         });
 
+    for (const [what, hurt, seen] of [
+        ["stands", "SIGSTOP", /event=rendition_(shed|lost)/],
+        ["is killed", "SIGKILL", /event=child_lost/],
+    ])
+        within(`the transcoder ${what}: dates go on over the hole`,
+            async (room) => {
+                room.lecturer.play(lecture);
+                await room.watch();
+                const [pid] = await room.server.children();
+                const { top } = await room.lists();
+                const low = top.match(/\d+\/160p\/index\.m3u8/)[0];
+                await room.checked(async () => {
+                    process.kill(pid, hurt);
+                    await room.logged(seen);
+                    await room.goesOn(6);
+                });
+                const list = await (await fetch(
+                    new URL(low, room.server.playlist()))).text();
+                for (const [, lasts] of list.matchAll(/EXTINF:(.*),/g))
+                    assert.ok(Math.abs(lasts - 2) < 0.25, lasts);
+                const { found } = await room.lists();
+                assert.ok(!found["360p"].some((s) => s.gap));
+            });
+
     within("32 bits of milliseconds wrap: nobody notices", async (room) => {
         room.lecturer.play(lecture);
         await room.watch();

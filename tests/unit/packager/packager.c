@@ -208,7 +208,8 @@ static void add_frame(struct sim *s, uint8_t id, bool key, int64_t dts,
         .dts = dts,
         .pts = dts,
         .duration = s->no_durations ? 0 : duration,
-        .captured_at = 1 + dts,
+        .captured_at =
+            1 + (id == SOUND ? dts * 1000000 / s->rate : dts * 100 / 9),
         .payload = key ? (struct slice){NULL, idr, sizeof idr}
                        : (struct slice){NULL, p, sizeof p},
     };
@@ -626,6 +627,82 @@ static void test_rung_dies_and_comes_back(void **state)
                      s->seen[0].full->segments[0].msn);
 }
 
+/* Nearer than the rule asks: no more than a part off. */
+static void dates_go_on(const struct sim *s)
+{
+    for (int i = 0; i < 3; i++) {
+        const struct m3u8 *p = s->seen[i].full;
+        for (int k = 1; k < p->segment_count; k++) {
+            const struct m3u8_segment *a = &p->segments[k - 1], *b = a + 1;
+            int64_t off = b->pdt_us - a->pdt_us - a->duration_us;
+
+            if (b->discontinuity) continue;
+            assert_in_range(off + 210000, 0, 420000);
+            assert_true(!a->uri || a->duration_us < 2500000);
+        }
+    }
+}
+
+/* Frames of a rung are missing for any time from any time on. */
+static void test_rung_dies_in_mid_segment(void **state)
+{
+    (void)state;
+    for (int64_t at = 0; at < 2000000; at += 170000)
+        for (int64_t off = 400000; off < 5000000; off += 900000) {
+            struct sim *s = calloc(1, sizeof *s);
+
+            if (!s) return;
+            begin(s);
+            run_for(s, 8000000 + at);
+            s->low_is_off = true;
+            run_for(s, off);
+            s->low_is_off = false;
+            s->hold_low = true;
+            run_for(s, 6000000);
+            dates_go_on(s);
+            end((void **)&s);
+        }
+}
+
+/* It stands, and goes on where it stood: everything comes late, or what came
+ * before the next keyframe is lost. */
+static void test_rung_stalls_in_mid_segment(void **state)
+{
+    (void)state;
+    for (int64_t at = 0; at < 2000000; at += 170000)
+        for (int64_t off = 400000; off < 5000000; off += 900000) {
+            struct sim *s = calloc(1, sizeof *s);
+
+            if (!s) return;
+            begin(s);
+            run_for(s, 8000000 + at);
+            s->low_is_off = true;
+            run_for(s, off);
+            s->low_is_off = false;
+            s->hold_low = false;
+            run_for(s, 6000000);
+            dates_go_on(s);
+            end((void **)&s);
+        }
+}
+
+/* It was torn when the publisher left: the segment ends as it is. */
+static void test_rung_dies_and_then_the_publisher(void **state)
+{
+    struct sim *s = *state;
+    struct plan plan = {2, 200000, 2000000, {HIGH, SOUND}, 2};
+
+    begin(s);
+    run_for(s, 9100000);
+    s->low_is_off = true;
+    bus_plan(s->bus, &plan);
+    run_for(s, 300000);
+    come_back(s, 5000000);
+    run_for(s, 5000000);
+    dates_go_on(s);
+    assert_int_equal(s->seen[1].gaps, 0);
+}
+
 static void test_rung_comes_late(void **state)
 {
     struct sim *s = *state;
@@ -647,10 +724,11 @@ static void test_shed_rung_leaves_the_list(void **state)
     struct plan plan = {2, 200000, 2000000, {HIGH, SOUND}, 2};
 
     begin(s);
-    run_for(s, 9500000);
+    run_for(s, 9100000);
     s->low_is_off = true;
     bus_plan(s->bus, &plan);
-    run_for(s, 9000000);
+    run_for(s, 9400000);
+    dates_go_on(s);
     assert_int_equal(s->store->listed, 5);
     int n = s->seen[1].full->segment_count;
     assert_true(s->seen[1].full->segments[n - 1].gap);
@@ -684,6 +762,10 @@ static const struct CMUnitTest tests[] = {
                                     make, end),
     cmocka_unit_test_setup_teardown(test_late_sound_is_no_silence, make, end),
     cmocka_unit_test_setup_teardown(test_rung_dies_and_comes_back, make, end),
+    cmocka_unit_test(test_rung_dies_in_mid_segment),
+    cmocka_unit_test(test_rung_stalls_in_mid_segment),
+    cmocka_unit_test_setup_teardown(test_rung_dies_and_then_the_publisher, make,
+                                    end),
     cmocka_unit_test_setup_teardown(test_rung_comes_late, make, end),
     cmocka_unit_test_setup_teardown(test_shed_rung_leaves_the_list, make, end),
 };
