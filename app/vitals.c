@@ -27,110 +27,72 @@ static struct metric *gauge(struct metrics *m, const char *name,
     return metrics_gauge(m, name, help, labels);
 }
 
-static void make_gauges(struct vitals *s, struct metrics *m,
-                        const char *channel)
-{
-    s->video_bps = gauge(m, "lectern_source_video_bps",
-                         "Bitrate of a channel's source.", channel, NULL);
-    s->audio_bps = gauge(m, "lectern_source_audio_bps",
-                         "Bitrate of a channel's source.", channel, NULL);
-    s->fps = gauge(m, "lectern_source_fps", "Frames a second that arrive.",
-                   channel, NULL);
-    s->keyframe = gauge(m, "lectern_source_keyframe_interval_seconds",
-                        "Between the source's last keyframes.", channel, NULL);
-    s->jitter = gauge(m, "lectern_source_jitter_seconds",
-                      "The slowest frame of a second against the quickest.",
-                      channel, NULL);
-    s->missing =
-        gauge(m, "lectern_source_missing_frames",
-              "Frames missing, by gaps, of this publisher.", channel, NULL);
-    for (int i = 0; i < HEALTH_WARNINGS; i++)
-        s->warnings[i] = gauge(m, "lectern_source_warning",
-                               "1 while the source has that fault.", channel,
-                               health_name(i));
-}
-
-/* What is not known has no gauge: 0 would be an answer. */
-static void set_sound(struct vitals *s, struct metrics *m, const char *channel)
+static void set_gauges(struct vitals *s, struct metrics *m, const char *channel)
 {
     const struct health_figures *f = &s->figures;
+    /* What is not known has no gauge: 0 would be an answer. */
+    const struct {
+        const char *name, *help;
+        bool known;
+        double value;
+    } rows[VITALS_GAUGES] = {
+        {"lectern_source_video_bps", "Bitrate of a channel's source.", true,
+         f->video_bps},
+        {"lectern_source_audio_bps", "Bitrate of a channel's source.", true,
+         f->audio_bps},
+        {"lectern_source_fps", "Frames a second that arrive.", true, f->fps},
+        {"lectern_source_keyframe_interval_seconds",
+         "Between the source's last keyframes.", true, f->keyframe_s},
+        {"lectern_source_jitter_seconds",
+         "The slowest frame of a second against the quickest.", true,
+         f->jitter_s},
+        {"lectern_source_missing_frames",
+         "Frames missing, by gaps, of this publisher.", true,
+         (double)f->missing},
+        {"lectern_source_audio_rms_dbfs", "How loud the last second was.",
+         f->heard, f->rms_dbfs},
+        {"lectern_source_audio_peak_dbfs",
+         "The loudest sample of the last second.", f->heard, f->peak_dbfs},
+        {"lectern_source_silent_seconds", "Since there was sound.", f->heard,
+         f->silent_s},
+        {"lectern_source_brightness", "Of the picture: 0 black, 1 white.",
+         f->seen, f->brightness},
+        {"lectern_source_still_seconds", "Since the picture changed.", f->seen,
+         f->still_s},
+    };
 
-    if (!f->heard) {
-        metric_remove(m, &s->rms);
-        metric_remove(m, &s->peak);
-        metric_remove(m, &s->silent);
-        return;
+    for (int i = 0; i < VITALS_GAUGES; i++) {
+        if (!rows[i].known) {
+            metric_remove(m, &s->gauges[i]);
+            continue;
+        }
+        if (!s->gauges[i])
+            s->gauges[i] = gauge(m, rows[i].name, rows[i].help, channel, NULL);
+        metric_set(s->gauges[i], rows[i].value);
     }
-    if (!s->rms) {
-        s->rms = gauge(m, "lectern_source_audio_rms_dbfs",
-                       "How loud the last second was.", channel, NULL);
-        s->peak =
-            gauge(m, "lectern_source_audio_peak_dbfs",
-                  "The loudest sample of the last second.", channel, NULL);
-        s->silent = gauge(m, "lectern_source_silent_seconds",
-                          "Since there was sound.", channel, NULL);
-    }
-    metric_set(s->rms, f->rms_dbfs);
-    metric_set(s->peak, f->peak_dbfs);
-    metric_set(s->silent, f->silent_s);
-}
-
-static void set_picture(struct vitals *s, struct metrics *m,
-                        const char *channel)
-{
-    const struct health_figures *f = &s->figures;
-
-    if (!f->seen) {
-        metric_remove(m, &s->brightness);
-        metric_remove(m, &s->still);
-        return;
-    }
-    if (!s->still) {
-        s->brightness =
-            gauge(m, "lectern_source_brightness",
-                  "Of the picture: 0 black, 1 white.", channel, NULL);
-        s->still = gauge(m, "lectern_source_still_seconds",
-                         "Since the picture changed.", channel, NULL);
-    }
-    metric_set(s->brightness, f->brightness);
-    metric_set(s->still, f->still_s);
 }
 
 void vitals_take(struct vitals *s, struct metrics *m, const char *channel,
                  const struct health_figures *f)
 {
-    if (!s->known) make_gauges(s, m, channel);
     s->known = true;
     s->figures = *f;
-    metric_set(s->video_bps, f->video_bps);
-    metric_set(s->audio_bps, f->audio_bps);
-    metric_set(s->fps, f->fps);
-    metric_set(s->keyframe, f->keyframe_s);
-    metric_set(s->jitter, f->jitter_s);
-    metric_set(s->missing, (double)f->missing);
-    set_sound(s, m, channel);
-    set_picture(s, m, channel);
-    for (int i = 0; i < HEALTH_WARNINGS; i++)
+    set_gauges(s, m, channel);
+    for (int i = 0; i < HEALTH_WARNINGS; i++) {
+        if (!s->warnings[i])
+            s->warnings[i] = gauge(m, "lectern_source_warning",
+                                   "1 while the source has that fault.",
+                                   channel, health_name(i));
         metric_set(s->warnings[i], f->warnings >> i & 1);
+    }
 }
 
 void vitals_forget(struct vitals *s, struct metrics *m)
 {
-    if (s->known) {
-        metric_remove(m, &s->video_bps);
-        metric_remove(m, &s->audio_bps);
-        metric_remove(m, &s->fps);
-        metric_remove(m, &s->keyframe);
-        metric_remove(m, &s->jitter);
-        metric_remove(m, &s->missing);
-        metric_remove(m, &s->rms);
-        metric_remove(m, &s->peak);
-        metric_remove(m, &s->silent);
-        metric_remove(m, &s->brightness);
-        metric_remove(m, &s->still);
-        for (int i = 0; i < HEALTH_WARNINGS; i++)
-            metric_remove(m, &s->warnings[i]);
-    }
+    for (int i = 0; i < VITALS_GAUGES; i++)
+        metric_remove(m, &s->gauges[i]);
+    for (int i = 0; i < HEALTH_WARNINGS; i++)
+        metric_remove(m, &s->warnings[i]);
     *s = (struct vitals){0};
 }
 

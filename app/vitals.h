@@ -19,12 +19,13 @@ struct metrics;
 struct pipeline;
 struct publisher;
 
+enum { VITALS_GAUGES = 11 }; /* one figure each; see vitals.c */
+
 /* Of one live stream; zeroed at first. On the home loop. */
 struct vitals {
     struct health_figures figures;
     bool known;
-    struct metric *video_bps, *audio_bps, *fps, *keyframe, *jitter, *missing;
-    struct metric *rms, *peak, *silent, *brightness, *still; /* NULL: unknown */
+    struct metric *gauges[VITALS_GAUGES]; /* NULL: unknown */
     struct metric *warnings[HEALTH_WARNINGS];
 };
 
