@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/answer.h"
 #include "app/settings.h"
 #include "control/directory.h"
 #include "control/multitrack.h"
@@ -79,23 +80,11 @@ static bool may_ask(struct multitrack_api *m, const struct exchange *x)
 /* Takes text; NULL: there was no memory for it. */
 static void respond(struct exchange *x, int status, char *text)
 {
-    struct response *r = NULL;
     struct buf *made = NULL;
-    struct slice body = {0};
-    int err = text ? buf_create(&made, text, strlen(text)) : ERR_NOMEM;
 
+    if (text && buf_create(&made, text, strlen(text))) made = NULL;
     free(text);
-    if (!err) body = slice_take(&made);
-    if (!err) err = response_create(&r, status);
-    if (!err) err = response_header(r, "content-type", "application/json");
-    if (!err) err = response_header(r, "cache-control", "no-store");
-    if (!err) err = response_body(r, body);
-    slice_unref(&body);
-    if (err)
-        exchange_respond_text(x, 503, "out of memory\n");
-    else
-        exchange_respond(x, r);
-    response_unref(&r);
+    answer_json(x, status, &made, false);
 }
 
 static void refuse(struct multitrack_api *m, struct exchange *x,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/answer.h"
 #include "app/door.h"
 #include "app/pipeline.h"
 #include "control/directory.h"
@@ -200,34 +201,14 @@ struct question {
     struct buf *answer;
 };
 
-static void respond(struct exchange *x, struct buf *text)
-{
-    struct response *r = NULL;
-    struct slice body = slice_take(&text);
-    int err = response_create(&r, 200);
-
-    if (!err) err = response_header(r, "content-type", "application/json");
-    if (!err) err = response_header(r, "cache-control", "no-store");
-    if (!err) err = response_cors(r);
-    if (!err) err = response_body(r, body);
-    slice_unref(&body);
-    if (err)
-        exchange_respond_text(x, 503, "out of memory\n");
-    else
-        exchange_respond(x, r);
-    response_unref(&r);
-}
-
 static void on_answer(void *arg)
 {
     struct question *q = arg;
 
-    if (!q->x)
-        buf_unref(&q->answer);
-    else if (q->answer)
-        respond(q->x, q->answer);
+    if (q->x)
+        answer_json(q->x, 200, &q->answer, true);
     else
-        exchange_respond_text(q->x, 503, "out of memory\n");
+        buf_unref(&q->answer);
     free(q);
 }
 
@@ -272,11 +253,7 @@ static void refuse(struct exchange *x)
     if (!err) err = response_header(r, "cache-control", "no-store");
     if (!err) err = response_cors(r);
     if (!err) err = response_body(r, body);
-    if (err)
-        exchange_respond_text(x, 503, "out of memory\n");
-    else
-        exchange_respond(x, r);
-    response_unref(&r);
+    answer_with(x, &r, err);
 }
 
 /* "/api/channels/NAME/health". */
