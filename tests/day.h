@@ -285,4 +285,21 @@ static inline void day_check(const struct day *d, int hours)
     assert_in_range(d->most_segments, 10, 50);
 }
 
+/* All 24 hours: the last is as the first, nothing grew, nothing was lost. */
+static inline void day_live(struct day *d, day_send *send)
+{
+    int64_t video = 0, audio = 0;
+
+    day_run(d, DAY_HOUR_US, &video, &audio, send);
+    size_t memory = day_memory();
+    int64_t before = d->worst_date;
+    day_check(d, 1);
+    day_run(d, 24 * DAY_HOUR_US, &video, &audio, send);
+    day_check(d, 24);
+    assert_in_range(day_memory(), 0, memory + (256 << 10));
+    assert_in_range(d->worst_date, 0, before + 100000);
+    assert_int_equal(d->video, video);
+    assert_int_equal(d->audio, audio);
+}
+
 #endif
