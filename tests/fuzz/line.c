@@ -14,6 +14,7 @@
 #include "packager/lint.h"
 #include "packager/packager.h"
 #include "packager/playlist.h"
+#include "tests/avc_configs.h"
 #include "transcode/transcode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -21,16 +22,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 enum { MARKED_AT = 6 }; /* in a payload: its codec */
 enum { SLOTS = 10, ACTIONS_MAX = 200, STEP = 3003, STEPS_MAX = 150 };
 
-static const uint8_t avcc[] = {0x01, 0x42, 0xc0, 0x0d, 0xff, 0xe1, 0x00, 0x17,
-                               0x67, 0x42, 0xc0, 0x0d, 0xda, 0x05, 0x06, 0x7e,
-                               0x7c, 0x04, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40,
-                               0x00, 0x00, 0x0f, 0x03, 0xc5, 0x0a, 0xa8, 0x01,
-                               0x00, 0x04, 0x68, 0xce, 0x0f, 0xc8};
-static const uint8_t full_colour[] = {
-    0x01, 0xf4, 0x00, 0x0d, 0xff, 0xe1, 0x00, 0x1a, 0x67, 0xf4, 0x00, 0x0d,
-    0x91, 0x96, 0x81, 0x41, 0x9f, 0x8d, 0xc0, 0x44, 0x00, 0x00, 0x03, 0x00,
-    0x04, 0x00, 0x00, 0x03, 0x00, 0xf0, 0x3c, 0x50, 0xaa, 0x80, 0x01, 0x00,
-    0x05, 0x68, 0xce, 0x0f, 0x19, 0x20, 0xff, 0xf8, 0xf8, 0x00};
 static const uint8_t stereo_48[] = {0x11, 0x90}, mono_44[] = {0x12, 0x08};
 
 struct source {
@@ -150,8 +141,9 @@ static struct slice config_of(enum codec codec, bool other)
     struct slice s = {0};
 
     if (codec == CODEC_H264)
-        s = other ? (struct slice){NULL, full_colour, sizeof full_colour}
-                  : (struct slice){NULL, avcc, sizeof avcc};
+        s = other ? (struct slice){NULL, avcc_full_colour,
+                                   sizeof avcc_full_colour}
+                  : (struct slice){NULL, avcc_180p, sizeof avcc_180p};
     if (codec == CODEC_AAC)
         s = other ? (struct slice){NULL, stereo_48, sizeof stereo_48}
                   : (struct slice){NULL, mono_44, sizeof mono_44};

@@ -9,16 +9,13 @@
 #include "core/rtc/rtcp.h"
 #include "core/rtc/rtp.h"
 #include "edge/whep.h"
+#include "tests/avc_configs.h"
 #include "tests/rtc_world.h"
 #include "tests/sdp_file.h"
 
 /* A channel whose encoder is this test, the real door behind a real server,
  * and a browser of ours that came with Chromium's offer. */
 enum { TOP = 64, LOW = 66, SOUND = 81 };
-
-static const uint8_t avcc[] = {1, 77,   0x40, 31,   0xff, 0xe1, 0,
-                               6, 0x67, 77,   0x40, 31,   0xde, 0xad,
-                               1, 0,    4,    0x68, 0xce, 0x3c, 0x80};
 
 struct hall {
     struct world w;
@@ -54,7 +51,8 @@ static void add_track(struct hall *h, uint8_t id, const char *name,
         .bitrate_bps = id == TOP ? 2800000 : 700000,
         .passthrough = passthrough,
     };
-    struct slice config = {.data = avcc, .len = video ? sizeof avcc : 0};
+    struct slice config = {.data = avcc_brief,
+                           .len = video ? sizeof avcc_brief : 0};
     struct track *t = NULL;
 
     snprintf(info.name, sizeof info.name, "%s", name);

@@ -6,11 +6,9 @@
 #include "core/base/err.h"
 #include "core/loop/loop.h"
 #include "edge/feed.h"
+#include "tests/avc_configs.h"
 #include "tests/harness.h"
 
-static const uint8_t avcc[] = {1, 77,   0x40, 31,   0xff, 0xe1, 0,
-                               6, 0x67, 77,   0x40, 31,   0xde, 0xad,
-                               1, 0,    4,    0x68, 0xce, 0x3c, 0x80};
 static const uint8_t picture[] = {0, 0, 0, 3, 0x41, 1, 2};
 
 struct world {
@@ -99,7 +97,8 @@ static void add_track(struct world *w, uint8_t id, enum codec codec,
     struct track *t = NULL;
 
     snprintf(info.name, sizeof info.name, "r%d", id);
-    struct slice config = {.data = avcc, .len = video ? sizeof avcc : 0};
+    struct slice config = {.data = avcc_brief,
+                           .len = video ? sizeof avcc_brief : 0};
     assert_int_equal(track_create(&t, &info, config), 0);
     int err = bus_track(w->bus, t);
     track_unref(&t);

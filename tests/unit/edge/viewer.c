@@ -1,6 +1,7 @@
 #include "edge/viewer.h"
 
 #include "core/loop/loop.h"
+#include "tests/avc_configs.h"
 #include "tests/rtc_world.h"
 #include "tests/sdp_file.h"
 
@@ -8,9 +9,6 @@
  * by tests/protocol/whep.c. */
 enum { TOP = 64, LOW = 66 };
 
-static const uint8_t avcc[] = {1, 77,   0x40, 31,   0xff, 0xe1, 0,
-                               6, 0x67, 77,   0x40, 31,   0xde, 0xad,
-                               1, 0,    4,    0x68, 0xce, 0x3c, 0x80};
 static const uint8_t picture[] = {0, 0, 0, 3, 0x65, 1, 2};
 
 struct place {
@@ -122,7 +120,7 @@ static void add(struct place *p, uint8_t id, const char *name)
                               .width = id == TOP ? 1280 : 640,
                               .height = id == TOP ? 720 : 360,
                               .bitrate_bps = id == TOP ? 2800000 : 700000};
-    struct slice config = {.data = avcc, .len = sizeof avcc};
+    struct slice config = {.data = avcc_brief, .len = sizeof avcc_brief};
     struct track *t = NULL;
 
     snprintf(info.name, sizeof info.name, "%s", name);

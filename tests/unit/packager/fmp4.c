@@ -2,13 +2,9 @@
 
 #include "core/base/err.h"
 #include "packager/boxes.h"
+#include "tests/avc_configs.h"
 #include "tests/harness.h"
 
-static const uint8_t avcc[] = {
-    0x01, 0x42, 0xc0, 0x1e, 0xff, 0xe1, 0x00, 0x19, 0x67, 0x42, 0xc0,
-    0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x66, 0x10, 0x00, 0x00, 0x03,
-    0x00, 0x10, 0x00, 0x00, 0x03, 0x03, 0xc0, 0xf1, 0x62, 0xe4, 0x80,
-    0x01, 0x00, 0x05, 0x68, 0xcb, 0x83, 0xcb, 0x20};
 static const uint8_t asc[] = {0x11, 0x90};
 
 static struct track *make(enum codec codec, const uint8_t *config, size_t len)
@@ -40,7 +36,7 @@ static void test_init_and_codec(void **state)
         const char *text;
         uint32_t timescale;
     } rows[] = {
-        {CODEC_H264, avcc, sizeof avcc, "avc1.42c01e", 90000},
+        {CODEC_H264, avcc_360p, sizeof avcc_360p, "avc1.42c01e", 90000},
         {CODEC_AAC, asc, sizeof asc, "mp4a.40.2", 48000},
         {CODEC_OPUS, NULL, 0, "opus", 48000},
     };
@@ -67,7 +63,7 @@ static void test_init_and_codec(void **state)
 
 static void test_a_config_too_short_is_refused(void **state)
 {
-    struct track *t = make(CODEC_H264, avcc, 12);
+    struct track *t = make(CODEC_H264, avcc_360p, 12);
     struct buf *b = NULL;
     int err = fmp4_init(&b, t);
 

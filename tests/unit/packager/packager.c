@@ -11,16 +11,11 @@
 #include "packager/lint.h"
 #include "packager/m3u8.h"
 #include "packager/playlist.h"
+#include "tests/avc_configs.h"
 #include "tests/harness.h"
 
 enum { SOURCE = TRACK_SOURCE_FIRST, HIGH = TRACK_RENDITION_FIRST, LOW, SOUND };
 
-/* 640x360, 4.2.0, Constrained Baseline 3.0. */
-static const uint8_t avcc[] = {
-    0x01, 0x42, 0xc0, 0x1e, 0xff, 0xe1, 0x00, 0x19, 0x67, 0x42, 0xc0,
-    0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x66, 0x10, 0x00, 0x00, 0x03,
-    0x00, 0x10, 0x00, 0x00, 0x03, 0x03, 0xc0, 0xf1, 0x62, 0xe4, 0x80,
-    0x01, 0x00, 0x05, 0x68, 0xcb, 0x83, 0xcb, 0x20};
 static const uint8_t avcc_other[] = {
     0x01, 0x4d, 0x40, 0x1e, 0xff, 0xe1, 0x00, 0x19, 0x67, 0x4d, 0x40,
     0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x66, 0x10, 0x00, 0x00, 0x03,
@@ -291,9 +286,9 @@ static void begin(struct sim *s)
     assert_int_equal(bus_create(&s->bus, &conf), 0);
     assert_int_equal(packager_create(&s->packager, s->bus, &packager), 0);
     bus_plan(s->bus, &plan);
-    add_track(s, SOURCE, avcc, sizeof avcc);
-    add_track(s, HIGH, avcc, sizeof avcc);
-    add_track(s, LOW, avcc, sizeof avcc);
+    add_track(s, SOURCE, avcc_360p, sizeof avcc_360p);
+    add_track(s, HIGH, avcc_360p, sizeof avcc_360p);
+    add_track(s, LOW, avcc_360p, sizeof avcc_360p);
     add_track(s, SOUND, asc, sizeof asc);
 }
 

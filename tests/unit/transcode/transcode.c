@@ -13,6 +13,7 @@
 #include "core/loop/loop.h"
 #include "core/loop/timer.h"
 #include "core/media/wire.h"
+#include "tests/avc_configs.h"
 #include "transcode/ladder.h"
 #include "transcode/transcode.h"
 
@@ -873,12 +874,6 @@ static void test_a_second_picture_is_a_rung_as_it_is(void **state)
 /* A rendition in H.264 gets no other codec's bytes, and no other colours. */
 static void test_a_second_picture_that_turns_strange(void **state)
 {
-    static const uint8_t full_colour[] = {
-        0x01, 0xf4, 0x00, 0x0d, 0xff, 0xe1, 0x00, 0x1a, 0x67, 0xf4, 0x00, 0x0d,
-        0x91, 0x96, 0x81, 0x41, 0x9f, 0x8d, 0xc0, 0x44, 0x00, 0x00, 0x03, 0x00,
-        0x04, 0x00, 0x00, 0x03, 0x00, 0xf0, 0x3c, 0x50, 0xaa, 0x80, 0x01, 0x00,
-        0x05, 0x68, 0xce, 0x0f, 0x19, 0x20, 0xff, 0xf8, 0xf8, 0x00};
-
     (void)state;
     for (int i = 0; i < 2; i++) {
         begin(CHANNEL_BASIC, NULL);
@@ -891,8 +886,8 @@ static void test_a_second_picture_that_turns_strange(void **state)
         struct buf *config;
         struct track *t;
         if (i) info.codec = CODEC_HEVC;
-        assert_int_equal(buf_create(&config, full_colour, sizeof full_colour),
-                         0);
+        assert_int_equal(
+            buf_create(&config, avcc_full_colour, sizeof avcc_full_colour), 0);
         struct slice all = slice_take(&config);
         assert_int_equal(track_create(&t, &info, all), 0);
         slice_unref(&all);
