@@ -159,17 +159,27 @@ static void test_history_is_held_against_the_list(void **state)
     }
 }
 
+/* A list of one variant, and of these sounds in its group. */
+static struct m3u8 *parse_group(const char *sounds)
+{
+    char text[1024];
+
+    snprintf(text, sizeof text,
+             "#EXTM3U\n#EXT-X-INDEPENDENT-SEGMENTS\n%s"
+             "#EXT-X-STREAM-INF:BANDWIDTH=10,AVERAGE-BANDWIDTH=9,"
+             "CODECS=\"avc1.1,mp4a.40.2\",RESOLUTION=1x1,FRAME-RATE=30.000,"
+             "AUDIO=\"a\"\nv.m3u8\n",
+             sounds);
+    return parse(text);
+}
+
 static void test_multivariant(void **state)
 {
-    static const char text[] =
-        "#EXTM3U\n#EXT-X-INDEPENDENT-SEGMENTS\n"
-        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"m\",LANGUAGE=\"und\","
-        "URI=\"a.m3u8\"\n"
-        "#EXT-X-STREAM-INF:BANDWIDTH=10,AVERAGE-BANDWIDTH=9,CODECS=\"avc1.1,"
-        "mp4a.40.2\",RESOLUTION=1x1,FRAME-RATE=30.000,AUDIO=\"a\"\nv.m3u8\n";
     struct heard h = {{0}, 0};
     struct lint l = {.found = hear, .arg = &h};
-    struct m3u8 *p = parse(text);
+    struct m3u8 *p =
+        parse_group("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"m\","
+                    "LANGUAGE=\"und\",URI=\"a.m3u8\"\n");
 
     (void)state;
     assert_true(p->multivariant);
@@ -185,17 +195,13 @@ static void test_multivariant(void **state)
 
 static void test_a_group_has_one_of_each_name(void **state)
 {
-    static const char text[] =
-        "#EXTM3U\n#EXT-X-INDEPENDENT-SEGMENTS\n"
+    struct heard h = {{0}, 0};
+    struct lint l = {.found = hear, .arg = &h};
+    struct m3u8 *p = parse_group(
         "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"m\",LANGUAGE=\"de\","
         "DEFAULT=YES,URI=\"a.m3u8\"\n"
         "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"n\",LANGUAGE=\"en\","
-        "DEFAULT=NO,URI=\"b.m3u8\"\n"
-        "#EXT-X-STREAM-INF:BANDWIDTH=10,AVERAGE-BANDWIDTH=9,CODECS=\"avc1.1,"
-        "mp4a.40.2\",RESOLUTION=1x1,FRAME-RATE=30.000,AUDIO=\"a\"\nv.m3u8\n";
-    struct heard h = {{0}, 0};
-    struct lint l = {.found = hear, .arg = &h};
-    struct m3u8 *p = parse(text);
+        "DEFAULT=NO,URI=\"b.m3u8\"\n");
 
     (void)state;
     lint_multivariant(&l, p);
