@@ -1,5 +1,6 @@
 /* js/controls.js — the bar below the picture, by mouse and by keyboard. */
 import { need, say } from "./dom.js";
+import { keep, kept } from "./kept.js";
 
 /** @typedef {import("./player.js").Player} Player */
 
@@ -201,21 +202,17 @@ export class Controls {
     }
 
     #remember() {
-        try {
-            const { volume } = this.#screen;
-            localStorage.setItem(STORE, JSON.stringify({ volume }));
-        } catch {
-            /* Storage may be closed to us; the default volume will do. */
-        }
+        const { volume } = this.#screen;
+        keep(STORE, JSON.stringify({ volume }));
     }
 
     #recall() {
         try {
-            const said = JSON.parse(localStorage.getItem(STORE) ?? "{}");
+            const said = JSON.parse(kept(STORE) ?? "{}");
             if (said.volume >= 0 && said.volume <= 1)
                 this.#screen.volume = said.volume;
         } catch {
-            /* see above */
+            /* Not ours; the default volume will do. */
         }
     }
 }

@@ -1,5 +1,6 @@
 /* js/language.js — the sounds of a lecture that comes in several languages,
  * and the one that the learner chose last. Pure, but for the store. */
+import { keep, kept } from "./kept.js";
 
 const STORE = "lectern.language";
 
@@ -58,33 +59,20 @@ export function nearest(sounds, chosen) {
  * @param {Chosen} sound
  * @param {Pick<Storage, "setItem"> | undefined} [store]
  */
-export function remember({ lang, name }, store = storage()) {
-    try {
-        store?.setItem(STORE, JSON.stringify({ lang, name }));
-    } catch {
-        /* Storage may be closed to us; the choice holds for this page. */
-    }
+export function remember({ lang, name }, store) {
+    keep(STORE, JSON.stringify({ lang, name }), store);
 }
 
 /**
  * @param {Pick<Storage, "getItem"> | undefined} [store]
  * @returns {Chosen | null}
  */
-export function recall(store = storage()) {
+export function recall(store) {
     try {
-        const said = JSON.parse(store?.getItem(STORE) ?? "null");
+        const said = JSON.parse(kept(STORE, store) ?? "null");
         return typeof said?.lang === "string" && typeof said.name === "string"
             ? { lang: said.lang, name: said.name } : null;
     } catch {
         return null;
-    }
-}
-
-/** @returns {Storage | undefined} */
-function storage() {
-    try {
-        return globalThis.localStorage;
-    } catch {
-        return undefined;
     }
 }

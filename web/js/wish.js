@@ -1,5 +1,6 @@
 /* js/wish.js — real time or standard: what the page's address asks for, else
  * what the learner chose the last time, else standard. */
+import { keep, kept } from "./kept.js";
 
 /** @typedef {"realtime" | "standard"} Wish */
 
@@ -16,34 +17,12 @@ const known = (word) =>
  * @param {Pick<Storage, "getItem"> | undefined} [store]
  * @returns {Wish}
  */
-export function wish(search, store = storage()) {
+export function wish(search, store) {
     return known(new URLSearchParams(search).get("mode")) ??
-        known(read(store)) ?? DEFAULT;
+        known(kept(STORE, store)) ?? DEFAULT;
 }
 
 /** @param {Wish} chosen */
 export function remember(chosen) {
-    try {
-        storage()?.setItem(STORE, chosen);
-    } catch {
-        /* Storage may be closed to us; the choice holds for this page. */
-    }
-}
-
-/** @param {Pick<Storage, "getItem"> | undefined} store */
-function read(store) {
-    try {
-        return store?.getItem(STORE);
-    } catch {
-        return null;
-    }
-}
-
-/** @returns {Storage | undefined} */
-function storage() {
-    try {
-        return globalThis.localStorage;
-    } catch {
-        return undefined;
-    }
+    keep(STORE, chosen);
 }
