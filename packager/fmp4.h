@@ -1,9 +1,8 @@
-/* packager/fmp4.h — CMAF boxes: init segments and the head of a chunk. Media
- * bytes stay where they are: a chunk is its head followed by the payloads.
- * Pure; any thread. One track per file, track id 1.
- * Spec: ISO/IEC 14496-12 §8 (moov, moof), §8.16.5 (prft); 14496-14 §5.6
- * (esds); 14496-15 §5.3.3 (avcC); "Encapsulation of Opus in ISO BMFF" §4.3;
- * ISO/IEC 23000-19 (brands); RFC 8216bis §3.1.2. */
+/* packager/fmp4.h — the head of a CMAF chunk. Media bytes stay where they are:
+ * a chunk is its head followed by the payloads. Pure; any thread. One track
+ * per file, track id 1.
+ * Spec: ISO/IEC 14496-12 §8.8 (moof), §8.16.5 (prft); ISO/IEC 23000-19
+ * (brands); RFC 8216bis §3.1.2. */
 #ifndef PACKAGER_FMP4_H
 #define PACKAGER_FMP4_H
 #include <stdbool.h>
@@ -11,20 +10,8 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
-#include "core/media/track.h"
 
-enum {
-    FMP4_SAMPLES_MAX = 4096, /* in one chunk */
-    FMP4_CODEC_TEXT = 48,
-};
-
-/* Gives ftyp + moov for t. 0, ERR_SYNTAX (config too short for its codec),
- * ERR_UNSUPPORTED (codec) or ERR_NOMEM. */
-int fmp4_init(struct buf **out, const struct track *t);
-
-/* The CODECS value of t ("avc1.4d401f", "mp4a.40.2", "opus"); 0, ERR_SYNTAX
- * or ERR_UNSUPPORTED. */
-int fmp4_codec(char out[FMP4_CODEC_TEXT], const struct track *t);
+enum { FMP4_SAMPLES_MAX = 4096 }; /* in one chunk */
 
 struct fmp4_sample {
     uint32_t duration; /* ticks */
@@ -54,9 +41,5 @@ void fmp4_chunk_head(struct builder *b, const struct fmp4_chunk *c);
  * given) or ERR_LIMIT. On error the slices are given nonetheless. */
 int fmp4_clean_avc(struct slice *out, int max, int *count,
                    const struct slice *payload);
-
-/* One access unit of silence for t, as static bytes; empty where none is
- * known (more than two channels, HE-AAC). */
-struct slice fmp4_silence(const struct track *t);
 
 #endif

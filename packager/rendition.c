@@ -5,6 +5,7 @@
 
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "packager/fmp4_init.h"
 #include "packager/silence.h"
 
 /* A chunk's head: boxes and at most 16 bytes per sample. */

@@ -1,5 +1,7 @@
 #include "packager/silence.h"
 
+#include "core/media/aac.h"
+
 enum {
     AAC_TICKS = 1024,
     OPUS_TICKS = 960,
@@ -36,6 +38,30 @@ static int64_t ticks_of(const struct track *t)
     return track_info(t)->codec == CODEC_OPUS ? OPUS_TICKS : AAC_TICKS;
 }
 
+/* One access unit, as static bytes; empty where none is known (more than two
+ * channels, HE-AAC). A raw_data_block whose one element has no scale factor
+ * bands, and an Opus packet of 20 ms without energy (RFC 6716 §3.1, CELT full
+ * band). */
+static struct slice payload_of(const struct track *t)
+{
+    static const uint8_t mono[] = {0x00, 0xc8, 0x00, 0x80, 0x23, 0x80};
+    static const uint8_t stereo[] = {0x21, 0x00, 0x49, 0x90, 0x02,
+                                     0x19, 0x00, 0x23, 0x80};
+    static const uint8_t opus[] = {0xf8, 0xff, 0xfe};
+    const struct track_info *info = track_info(t);
+    struct slice c = track_config(t);
+    struct aac_config aac;
+
+    if (info->codec == CODEC_OPUS)
+        return (struct slice){NULL, opus, sizeof opus};
+    if (info->codec != CODEC_AAC || aac_config_parse(&aac, c.data, c.len) ||
+        aac.object_type != AAC_LC || aac.sbr)
+        return (struct slice){0};
+    if (aac.channels == 1) return (struct slice){NULL, mono, sizeof mono};
+    if (aac.channels == 2) return (struct slice){NULL, stereo, sizeof stereo};
+    return (struct slice){0};
+}
+
 void silence_before(struct rendition *r, const struct frame *f)
 {
     struct segmenter_frame sf = {f->dts, f->pts, f->duration, true};
@@ -49,7 +75,7 @@ void silence_before(struct rendition *r, const struct frame *f)
         const struct track *t = track_at(r, quiet.dts);
         if (!t) return;
         quiet.duration = ticks_of(t);
-        quiet.payload = fmp4_silence(t);
+        quiet.payload = payload_of(t);
         if (!quiet.payload.len || f->dts - quiet.dts < quiet.duration) return;
         quiet.pts = quiet.dts;
         rendition_put(r, &quiet);
@@ -101,7 +127,7 @@ bool silence_until(struct rendition *r, int64_t until_us, int64_t captured_at)
 
         if (!t) break;
         quiet.duration = ticks_of(t);
-        quiet.payload = fmp4_silence(t);
+        quiet.payload = payload_of(t);
         if (!quiet.payload.len) break;
         rendition_put(r, &quiet);
         /* No memory for an init, say: not again for now. */
