@@ -1,9 +1,7 @@
 #include "app/serve.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,276 +10,18 @@
 #include "app/channel_cmd.h"
 #include "app/demo.h"
 #include "app/node.h"
-#include "app/options.h"
 #include "app/pipeline.h"
 #include "app/probe.h"
 #include "app/realtime.h"
-#include "app/settings.h"
+#include "app/serve_priv.h"
 #include "app/srt.h"
-#include "control/directory.h"
 #include "control/store.h"
 #include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/metric.h"
-#include "core/loop/loop.h"
-#include "core/loop/timer.h"
 #include "core/net/tls.h"
 #include "edge/upstream_local.h"
-
-enum {
-    LOOPS_MAX = 64,
-    STORE_POLL_US = 1000000, /* how soon a change by the command line counts */
-    DRAIN_US = 5000000,
-};
-
-struct process {
-    struct options options;
-    struct settings settings;
-    struct metrics *metrics;
-    struct tls_server *tls;       /* HTTP: with ALPN */
-    struct tls_server *tls_plain; /* RTMPS */
-    struct store_db *store;
-    int64_t store_version;
-    struct loop *loops[LOOPS_MAX];
-    struct node *nodes[LOOPS_MAX];
-    struct upstream_local *viewers;
-    struct pipeline *pipeline;
-    struct realtime *realtime; /* NULL: no WebRTC */
-    struct srt_ingest *srt;    /* NULL: no SRT */
-    struct demo *demo;
-    struct channel demo_channel;  /* with the demo's own key */
-    char demo_key[KEY_TEXT_SIZE]; /* of this process only; never stored */
-    int loop_count, draining;
-    _Atomic int http_connections; /* of all nodes */
-    struct timer poll, drain_deadline;
-    uv_signal_t signals[3];
-};
-
-/* --- the directory ----------------------------------------------------------
- */
-
-struct gathering {
-    struct channel *channels;
-    size_t count, room;
-};
-
-static void gather(const struct channel *c, void *arg)
-{
-    struct gathering *g = arg;
-
-    if (g->count == g->room) {
-        size_t room = g->room ? g->room * 2 : 16;
-        struct channel *more = realloc(g->channels, room * sizeof *more);
-        if (!more) return;
-        g->channels = more;
-        g->room = room;
-    }
-    g->channels[g->count++] = *c;
-}
-
-static struct channel fixed_channel(const struct channel_settings *s)
-{
-    struct channel c = {.fixed = true};
-
-    snprintf(c.name, sizeof c.name, "%s", s->name);
-    snprintf(c.type, sizeof c.type, "%s", s->type);
-    snprintf(c.latency, sizeof c.latency, "%s", s->latency);
-    snprintf(c.multitrack, sizeof c.multitrack, "%s", s->multitrack);
-    snprintf(c.passphrase, sizeof c.passphrase, "%s", s->srt_passphrase);
-    key_hash(c.key_hash, s->stream_key);
-    return c;
-}
-
-/* Fixed channels first: of two with one name the first counts. */
-static int make_directory(struct process *p, struct directory **out)
-{
-    struct gathering g = {0};
-    int err;
-
-    for (int i = 0; i < p->settings.channel_count; i++) {
-        struct channel c = fixed_channel(&p->settings.channels[i]);
-        gather(&c, &g);
-    }
-    err = store_db_each(p->store, gather, &g);
-    if (!err) err = directory_create(out, g.channels, g.count);
-    free(g.channels);
-    return err;
-}
-
-static void on_poll(void *arg)
-{
-    struct process *p = arg;
-    struct directory *d = NULL;
-    int64_t version = store_db_version(p->store);
-
-    timer_set(&p->poll, loop_now(p->loops[0]) + STORE_POLL_US);
-    if (version == p->store_version || make_directory(p, &d)) return;
-    p->store_version = version;
-    log_info("control", "channels",
-             log_i("count", (int64_t)directory_count(d)));
-    for (int i = 0; i < p->loop_count; i++)
-        node_set_directory(p->nodes[i], d);
-    srt_ingest_set_directory(p->srt, d);
-    pipeline_set_directory(p->pipeline, d);
-    directory_unref(&d);
-}
-
-/* A first start without any channel makes one, and says its key once. */
-static int make_first_channel(struct process *p)
-{
-    struct channel c = {.name = "demo",
-                        .type = "STANDARD",
-                        .latency = "LOW",
-                        .multitrack = "ALLOW"};
-    struct gathering g = {0};
-    char key[KEY_TEXT_SIZE];
-    int err = store_db_each(p->store, gather, &g);
-
-    free(g.channels);
-    if (err || g.count || p->settings.channel_count) return err;
-    err = key_make(key);
-    if (err) return err;
-    key_hash(c.key_hash, key);
-    err = store_db_add(p->store, &c);
-    if (!err) {
-        puts("A channel was made. Its stream key is shown this once:\n");
-        channel_print_urls(&p->settings, c.name, key);
-        puts("");
-    }
-    return err;
-}
-
-/* --- signals: reload and drain ----------------------------------------------
- */
-
-static void stop_all(struct process *p)
-{
-    for (int i = p->loop_count - 1; i >= 0; i--)
-        loop_stop(p->loops[i]);
-}
-
-/* Other loops are still at work, so nothing can be taken apart in order: that
- * is left to the kernel. The store's log is whole at any instant; transcoders
- * end with their sockets. */
-static void leave_at_once(void)
-{
-    log_info("app", "stopped", log_s("how", "at once"));
-    _Exit(0);
-}
-
-static void on_drain_deadline(void *arg)
-{
-    (void)arg;
-    log_warn("app", "drain",
-             log_s("problem", "connections were still open: closed"));
-    leave_at_once();
-}
-
-static void on_node_drained(void *arg)
-{
-    struct process *p = arg;
-
-    if (--p->draining == 0) stop_all(p);
-}
-
-/* From a node's loop to the home loop. */
-static void report_drained(void *arg)
-{
-    struct process *p = arg;
-
-    if (loop_post(p->loops[0], on_node_drained, p)) stop_all(p);
-}
-
-struct drain_order {
-    struct process *process;
-    struct node *node;
-};
-
-static void drain_here(void *arg)
-{
-    struct drain_order *o = arg;
-
-    node_drain(o->node, DRAIN_US / 2, report_drained, o->process);
-    free(o);
-}
-
-static void ask_away_here(void *arg)
-{
-    node_ask_away(arg);
-}
-
-static void drain(struct process *p)
-{
-    if (p->draining) leave_at_once(); /* asked twice */
-    log_info("app", "drain", log_s("reason", "signal"));
-    demo_free(&p->demo);
-    timer_cancel(&p->poll);
-    /* Before the word that ends their streams, which comes by the same way. */
-    for (int i = 0; i < p->loop_count; i++)
-        loop_post(p->loops[i], ask_away_here, p->nodes[i]);
-    pipeline_drain(p->pipeline);
-    timer_set(&p->drain_deadline, loop_now(p->loops[0]) + DRAIN_US);
-    p->draining = p->loop_count;
-    if (p->srt) {
-        p->draining++;
-        srt_ingest_drain(p->srt, on_node_drained, p);
-    }
-    for (int i = 0; i < p->loop_count; i++) {
-        struct drain_order *o = malloc(sizeof *o);
-        if (o) *o = (struct drain_order){p, p->nodes[i]};
-        if (o && !loop_post(p->loops[i], drain_here, o)) continue;
-        free(o);
-        stop_all(p);
-    }
-}
-
-static void reload(struct process *p)
-{
-    static struct settings fresh;
-    char why[CONF_WHY_MAX] = "";
-    int err = settings_load(&fresh, p->options.config, p->options.sets,
-                            p->options.set_count, why);
-
-    if (!err && p->tls) err = tls_server_reload(p->tls);
-    if (!err && p->tls_plain) err = tls_server_reload(p->tls_plain);
-    if (err && !*why)
-        snprintf(why, sizeof why, "https.cert: %s", err_text(err));
-    if (err) {
-        log_error("app", "reload", log_s("problem", why),
-                  log_s("outcome", "the old settings stay"));
-        return;
-    }
-    memcpy(p->settings.channels, fresh.channels, sizeof fresh.channels);
-    p->settings.channel_count = fresh.channel_count;
-    p->store_version = -1;
-    on_poll(p);
-    log_info("app", "reload", log_s("what", "channels and certificate"));
-}
-
-static void on_signal(uv_signal_t *handle, int number)
-{
-    struct process *p = handle->data;
-
-    if (number == SIGHUP)
-        reload(p);
-    else
-        drain(p);
-}
-
-static void watch_signals(struct process *p)
-{
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-
-    for (int i = 0; i < 3; i++) {
-        uv_signal_init(loop_uv(p->loops[0]), &p->signals[i]);
-        p->signals[i].data = p;
-        uv_signal_start(&p->signals[i], on_signal, numbers[i]);
-    }
-}
-
-/* --- making ------------------------------------------------------------------
- */
 
 /* As many sockets as the system lets this process have. */
 static void raise_file_limit(void)
@@ -451,22 +191,6 @@ static int make_demo(struct process *p)
     return demo_create(&p->demo, &conf);
 }
 
-/* The demo publishes with a key of its own, which lives as long as we do. */
-static int choose_demo_channel(struct process *p, const struct directory *d)
-{
-    const struct channel *c = directory_find(d, "demo");
-
-    if (!c && directory_count(d)) c = directory_at(d, 0);
-    if (!c) {
-        p->settings.demo = false;
-        return 0;
-    }
-    p->demo_channel = *c;
-    int err = key_make(p->demo_key);
-    if (!err) key_hash(p->demo_channel.key_hash, p->demo_key);
-    return err;
-}
-
 static int make_all(struct process *p, char why[256])
 {
     struct settings *s = &p->settings;
@@ -480,11 +204,11 @@ static int make_all(struct process *p, char why[256])
         return ERR_IO;
     }
     err = store_db_open(&p->store, s->data_dir, why);
-    if (!err) err = make_first_channel(p);
+    if (!err) err = serve_first_channel(p);
     if (!err) err = metrics_create(&p->metrics);
     if (!err) err = make_loops(p);
-    if (!err) err = make_directory(p, &d);
-    if (!err && s->demo) err = choose_demo_channel(p, d);
+    if (!err) err = serve_directory(p, &d);
+    if (!err && s->demo) err = serve_choose_demo(p, d);
     if (!err) err = make_tls(p, why);
     if (!err) err = make_nodes(p, d, why);
     if (!err) err = make_line(p, why);
@@ -518,10 +242,8 @@ static void free_all(struct process *p)
 
 static int run_until_signal(struct process *p)
 {
-    timer_init(&p->poll, p->loops[0], on_poll, p);
-    timer_init(&p->drain_deadline, p->loops[0], on_drain_deadline, p);
-    timer_set(&p->poll, loop_now(p->loops[0]) + STORE_POLL_US);
-    watch_signals(p);
+    serve_watch_channels(p);
+    serve_watch_signals(p);
     for (int i = 1; i < p->loop_count; i++) {
         int err = loop_start(p->loops[i]);
         if (err) return err;
