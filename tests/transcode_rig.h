@@ -58,6 +58,8 @@ static struct rig {
     int kept;
 } rig;
 
+/* --- the rig -------------------------------------------------------------- */
+
 static inline void collect(void *arg)
 {
     struct bus_event e;
@@ -163,6 +165,8 @@ static inline bool rung_reached(int64_t pts)
     return rig.newest[LADDER_160P] >= pts;
 }
 
+/* --- what goes in --------------------------------------------------------- */
+
 static inline void give_frame(const struct wire_record *r, uint8_t flags)
 {
     struct frame *f = NULL;
@@ -261,6 +265,8 @@ static inline void finish(void)
     for (int i = 0; i < rig.record_count; i++)
         wire_record_release(&rig.capture[i]);
 }
+
+/* --- what came out -------------------------------------------------------- */
 
 static inline int count_of(enum bus_event_type type)
 {
