@@ -1,5 +1,3 @@
-#include "transcode/rungs.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,55 +5,12 @@
 #include "core/base/log.h"
 #include "core/base/metric.h"
 #include "core/loop/loop.h"
-#include "core/loop/timer.h"
-#include "transcode/child.h"
-#include "transcode/recent.h"
+#include "transcode/rungs_priv.h"
 
 enum {
-    TICK_US = 200000,
-    LAG_US = 300000,
-    LAG_FRAMES = 8, /* slow cadences reorder for longer */
-    LAG_SPAN_US = 5000000,
-    LAG_MOST_US = 2500000, /* players give up on a rung soon after */
-    SILENCE_US = 3000000,
     POISON_US = 2000000, /* who dies younger may have died of what it was fed */
-    SPARE_LEAST_US = 60000000, /* in time for so long: a shed rung may return */
-    SPARE_MOST_US = 960000000, /* doubling with every shed */
     JUMP_TICKS = 90000,
-    RUNG_SLOTS = TRACK_ID_LAST + 1 - TRACK_RENDITION_FIRST,
 };
-
-struct rungs {
-    struct rungs_conf conf;
-    struct rungs_events events;
-    struct child *child;
-    struct track *video, *audio; /* the source */
-    struct ladder ladder;
-    struct recent recent;
-    struct mark last_mark;
-    int64_t key_pts; /* of the newest keyframe */
-    bool was_up;
-    bool dropping; /* until the next keyframe */
-    int64_t source_pts, frame_ticks;
-    int64_t jump_pts;           /* where the source last jumped to */
-    int64_t newest[RUNG_SLOTS]; /* pts of what a rung gave last */
-    int64_t ends[RUNG_SLOTS];   /* of a sound rung: where that ends */
-    bool begun[RUNG_SLOTS];
-    /* instants; 0: not the case */
-    int64_t up_at, fed_at, marked_at, heard_at, late_since;
-    bool dying; /* a kill is on its way */
-    int away;   /* rungs shed and not asked back */
-    int64_t spare_at, spare_us;
-    struct timer tick;
-    struct metric *restarts, *shed, *dropped, *lag;
-};
-
-static bool is_wanted_video(const struct rungs *r, int i)
-{
-    const struct track_info *t = &r->ladder.rungs[i].info;
-
-    return t->kind == TRACK_VIDEO && !t->passthrough;
-}
 
 /* --- to the child --------------------------------------------------------- */
 
@@ -91,13 +46,6 @@ static bool makes_sound(const struct rungs *r)
     return false;
 }
 
-static bool makes_video(const struct rungs *r)
-{
-    for (int i = 0; i < r->ladder.count; i++)
-        if (is_wanted_video(r, i)) return true;
-    return false;
-}
-
 static void send_frame(struct rungs *r, const struct frame *f)
 {
     struct wire_record record = wire_of_frame(f);
@@ -122,7 +70,7 @@ static void feed_video(struct rungs *r, struct frame *f)
     if (jumped || f->pts > r->source_pts) r->source_pts = f->pts;
     if (f->duration > 0) r->frame_ticks = f->duration;
     r->fed_at = loop_now(r->conf.loop);
-    if (!makes_video(r)) return;
+    if (!rungs_make_video(r)) return;
     if (f->flags & FRAME_KEY) r->dropping = false;
     if (r->dropping) {
         metric_add(r->dropped, 1);
@@ -139,7 +87,7 @@ void rungs_frame(struct rungs *r, struct frame *f)
     }
     recent_sound(&r->recent, f);
     if (!makes_sound(r)) return;
-    if (!makes_video(r)) r->fed_at = loop_now(r->conf.loop);
+    if (!rungs_make_video(r)) r->fed_at = loop_now(r->conf.loop);
     send_frame(r, f);
 }
 
@@ -148,7 +96,7 @@ void rungs_mark(struct rungs *r, const struct mark *m)
     struct wire_record record = {.type = WIRE_MARK, .v.mark = *m};
 
     r->last_mark = *m;
-    if (!makes_video(r)) return;
+    if (!rungs_make_video(r)) return;
     if (!send_record(r, &record) && !r->marked_at)
         r->marked_at = loop_now(r->conf.loop);
 }
@@ -211,7 +159,7 @@ static void send_plan(struct rungs *r)
 static void replay_video(struct rungs *r)
 {
     r->dropping = !r->recent.whole;
-    for (int i = 0; i < r->recent.video_count && makes_video(r); i++)
+    for (int i = 0; i < r->recent.video_count && rungs_make_video(r); i++)
         send_frame(r, r->recent.video[i]);
     rungs_key(r, LADDER_REALTIME);
 }
@@ -244,7 +192,7 @@ static void on_child_up(void *arg)
     struct wire_record hello = {.type = WIRE_HELLO,
                                 .v.hello.version = WIRE_VERSION};
 
-    r->heard_at = r->marked_at = r->late_since = 0;
+    rungs_pace_reset(r);
     r->dying = false;
     r->up_at = loop_now(r->conf.loop);
     send_record(r, &hello);
@@ -273,7 +221,7 @@ static void on_child_down(const char *why, void *arg)
     metric_add(r->restarts, 1);
     if (loop_now(r->conf.loop) - r->up_at < POISON_US)
         recent_forget_video(&r->recent);
-    r->heard_at = r->marked_at = r->late_since = 0;
+    rungs_pace_reset(r);
     memset(r->begun, 0, sizeof r->begun);
     log_warn("transcode", "child_lost", log_s("channel", r->conf.channel),
              log_s("why", why),
@@ -316,16 +264,6 @@ static void take_track(struct rungs *r, const struct wire_record *record)
     track_unref(&made);
 }
 
-static void shed(struct rungs *r, uint8_t id, const char *reason)
-{
-    metric_add(r->shed, 1);
-    r->away++;
-    r->spare_us = r->spare_us ? r->spare_us * 2 : r->conf.spare_us;
-    if (r->spare_us > SPARE_MOST_US) r->spare_us = SPARE_MOST_US;
-    r->spare_at = loop_now(r->conf.loop) + r->spare_us;
-    r->events.on_shed(id, reason, r->events.arg);
-}
-
 static bool stat_is(const struct wire_record *record, const char *name)
 {
     return record->payload.len == strlen(name) &&
@@ -338,7 +276,7 @@ static void take_stat(struct rungs *r, const struct wire_record *record)
 
     if (stat_is(record, "encoder_failed")) {
         if (ladder_find(&r->ladder, (uint8_t)record->v.stat))
-            shed(r, (uint8_t)record->v.stat, "its encoder failed");
+            rungs_shed(r, (uint8_t)record->v.stat, "its encoder failed");
         return;
     }
     if (record->payload.len)
@@ -362,104 +300,6 @@ static void on_child_record(const struct wire_record *record, void *arg)
     }
 }
 
-/* --- real time ------------------------------------------------------------ */
-
-static int64_t worst_lag_us(const struct rungs *r)
-{
-    int64_t worst = 0;
-
-    for (int i = 0; i < r->ladder.count; i++) {
-        int slot = r->ladder.rungs[i].info.id - TRACK_RENDITION_FIRST;
-        if (!is_wanted_video(r, i) || !r->begun[slot]) continue;
-        int64_t lag =
-            (r->source_pts - r->newest[slot]) * 1000000 / VIDEO_TIMESCALE;
-        if (lag > worst) worst = lag;
-    }
-    return worst;
-}
-
-static int64_t lag_limit_us(const struct rungs *r)
-{
-    int64_t frames = LAG_FRAMES * r->frame_ticks * 1000000 / VIDEO_TIMESCALE;
-
-    return frames > LAG_US ? frames : LAG_US;
-}
-
-static bool is_flowing(const struct rungs *r, int64_t now)
-{
-    return r->fed_at && now - r->fed_at < TICK_US * 2;
-}
-
-static bool is_silent(const struct rungs *r, int64_t now)
-{
-    int64_t since = r->heard_at > r->marked_at ? r->heard_at : r->marked_at;
-
-    return r->marked_at && now - since > SILENCE_US;
-}
-
-static void hangs(struct rungs *r)
-{
-    r->dying = true;
-    child_kill(r->child, "hangs: nothing came out for 3 s");
-}
-
-static void watch(struct rungs *r, int64_t now)
-{
-    int64_t lag = worst_lag_us(r);
-
-    metric_set(r->lag, (double)lag / 1e6);
-    if (is_silent(r, now)) {
-        hangs(r);
-        return;
-    }
-    if (lag <= lag_limit_us(r) && !r->dropping) {
-        r->late_since = 0;
-        return;
-    }
-    if (!r->late_since) r->late_since = now;
-    r->spare_at = now + r->spare_us;
-    bool hopeless = lag > LAG_MOST_US;
-    if (!hopeless && now - r->late_since < LAG_SPAN_US) return;
-    r->late_since = 0;
-    const struct ladder_rung *dearest = ladder_dearest(&r->ladder);
-    if (dearest)
-        shed(r, dearest->info.id, "this machine cannot hold it in real time");
-    if (!hopeless || !r->child) return;
-    r->dying = true;
-    child_kill(r->child, "fell 2.5 s behind");
-}
-
-static void on_tick(void *arg)
-{
-    struct rungs *r = arg;
-    int64_t now = loop_now(r->conf.loop);
-
-    timer_set(&r->tick, now + TICK_US);
-    if (r->away && now >= r->spare_at && is_flowing(r, now)) {
-        r->away--;
-        r->spare_at = now + r->spare_us;
-        r->events.on_spare(r->events.arg);
-    }
-    if (!r->child || !child_is_up(r->child) || r->dying) {
-        metric_set(r->lag, 0);
-        return;
-    }
-    if (!makes_video(r)) {
-        /* Sound costs too little to be late: it comes or the child hangs. */
-        metric_set(r->lag, 0);
-        if (!is_flowing(r, now))
-            r->heard_at = 0;
-        else if (r->heard_at && now - r->heard_at > SILENCE_US)
-            hangs(r);
-        return;
-    }
-    /* A source that paused is not late, and what it left is not silence. */
-    if (is_flowing(r, now))
-        watch(r, now);
-    else
-        r->late_since = r->marked_at = 0;
-}
-
 /* --- doors ---------------------------------------------------------------- */
 
 static void start_child(struct rungs *r)
@@ -476,7 +316,7 @@ static void start_child(struct rungs *r)
 void rungs_want(struct rungs *r, const struct ladder *l)
 {
     struct ladder was = r->ladder;
-    bool saw = makes_video(r);
+    bool saw = rungs_make_video(r);
 
     r->ladder = *l;
     if (!ladder_needs_child(l)) {
@@ -495,7 +335,7 @@ void rungs_want(struct rungs *r, const struct ladder *l)
         send_request(r, &l->rungs[i]);
         if (t->id == LADDER_REALTIME) rungs_key(r, t->id);
     }
-    if (!saw && makes_video(r) && child_is_up(r->child)) replay_video(r);
+    if (!saw && rungs_make_video(r) && child_is_up(r->child)) replay_video(r);
 }
 
 int rungs_child_pid(const struct rungs *r)
@@ -513,7 +353,6 @@ int rungs_create(struct rungs **out, const struct rungs_conf *conf,
     if (!r) return ERR_NOMEM;
     r->conf = *conf;
     r->events = *events;
-    if (!r->conf.spare_us) r->conf.spare_us = SPARE_LEAST_US;
     r->last_mark.pts = INT64_MIN;
     r->key_pts = INT64_MAX;
     for (int i = 0; i < RUNG_SLOTS; i++)
@@ -530,8 +369,7 @@ int rungs_create(struct rungs **out, const struct rungs_conf *conf,
     r->lag =
         metrics_gauge(conf->sound ? NULL : m, "lectern_transcode_lag_seconds",
                       "How far the slowest rendition is behind", label);
-    timer_init(&r->tick, conf->loop, on_tick, r);
-    timer_set(&r->tick, loop_now(conf->loop) + TICK_US);
+    rungs_pace_begin(r);
     *out = r;
     return 0;
 }
@@ -542,12 +380,11 @@ void rungs_free(struct rungs **r)
 
     *r = NULL;
     if (!last) return;
-    timer_cancel(&last->tick);
+    rungs_pace_end(last);
     child_free(&last->child);
     recent_forget_video(&last->recent);
     recent_forget_sound(&last->recent);
     track_unref(&last->video);
     track_unref(&last->audio);
-    metric_set(last->lag, 0);
     free(last);
 }
