@@ -16,7 +16,7 @@ import { play, refusal } from "./matrix/run.mjs";
 const ALL = process.env.LECTERN_MATRIX === "all";
 const ONLY = process.env.LECTERN_MATRIX_ONLY;
 /** At once: their encoders share this machine. */
-const LIGHT = 6, HEAVY = 2;
+const LIGHT = 8, HEAVY = 2;
 
 const world = {}, alone = {};
 
@@ -79,7 +79,9 @@ const isHeavy = (c) => c.encoder === "obs";
 /* One after the other: the log does not say whose key was wrong. */
 describe("refused", () => run(chosen.filter(isRefused)));
 const playing = chosen.filter((c) => !isRefused(c));
-describe("plays", { concurrency: LIGHT }, () =>
-    run(playing.filter((c) => !isHeavy(c))));
-describe("OBS plays", { concurrency: HEAVY }, () =>
-    run(playing.filter(isHeavy)));
+describe("who plays", { concurrency: 2 }, () => {
+    describe("plays", { concurrency: LIGHT }, () =>
+        run(playing.filter((c) => !isHeavy(c))));
+    describe("OBS plays", { concurrency: HEAVY }, () =>
+        run(playing.filter(isHeavy)));
+});

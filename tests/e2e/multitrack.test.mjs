@@ -1,7 +1,8 @@
 /* tests/e2e/multitrack.test.mjs — an encoder that brings its own ladder, as
  * OBS with Enhanced Broadcasting does: three pictures in one connection. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, beforeEach, describe, test }
+    from "node:test";
 import { MultitrackPublisher, encode, parseTrack }
     from "../tools/multitrack.mjs";
 import { Viewer, launch } from "./lib/browser.mjs";
@@ -159,31 +160,40 @@ describe("in real time", { skip: !hasNamespaces && "needs namespaces" }, () => {
 
     before(async () => {
         net = await Net.create();
-        server = await Lectern.start({ net, tls: true });
         browser = await launchRtc({ net });
+    });
+    beforeEach(async () => {
+        server = await Lectern.start({ net, tls: true });
+    });
+    afterEach(async () => {
+        await publisher?.end();
+        await server?.stop();
     });
     after(async () => {
         await browser?.close();
-        await publisher?.end();
-        await server?.stop();
         await net?.free();
     });
 
-    const watch = () => Viewer.open(browser, `https://${SERVER}:` +
-        `${new URL(server.httpsUrl).port}/watch/demo?mode=realtime`,
-    { ignoreHTTPSErrors: true });
+    /** Who watches in real time. */
+    async function watch() {
+        const learner = await Viewer.open(browser, `https://${SERVER}:` +
+            `${new URL(server.httpsUrl).port}/watch/demo?mode=realtime`,
+        { ignoreHTTPSErrors: true });
+        await is(learner, "real time", ({ mode, media: state }) =>
+            mode === "realtime" && state === "playing");
+        return learner;
+    }
     const is = (learner, what, fits) => until(what, async () => {
         const player = await learner.player;
         return player && fits(player) && player;
     });
-    const playing = ({ mode, media: state }) =>
-        mode === "realtime" && state === "playing";
+    const makesPictures = () => events("child_up").some((line) =>
+        line.includes("makes=pictures"));
 
     test("a viewer changes among them as among rungs", async () => {
         publisher = await open(server, oneSound());
         await server.isLive();
         const learner = await watch();
-        await is(learner, "real time", playing);
         const menu = learner.page.locator("#quality");
         await until("all are listed", async () =>
             (await menu.locator("option").count()) === 4);
@@ -193,47 +203,22 @@ describe("in real time", { skip: !hasNamespaces && "needs namespaces" }, () => {
                 level === lines && mode === "realtime");
             await learner.sees(15);
         }
-        assert.ok(!events("child_up").some((line) =>
-            line.includes("makes=pictures")), "no picture was made");
+        assert.ok(!makesPictures(), "no picture was made");
         assert.deepEqual(learner.errors, []);
         await learner.close();
-        await publisher.end();
-    });
-});
-
-describe("with B-frames", { skip: !hasNamespaces && "needs namespaces" }, () => {
-    let net, browser;
-
-    before(async () => {
-        net = await Net.create();
-        server = await Lectern.start({ net, tls: true });
-        browser = await launchRtc({ net });
-    });
-    after(async () => {
-        await browser?.close();
-        await publisher?.end();
-        await server?.stop();
-        await net?.free();
     });
 
-    test("the size of the first is made while somebody watches", async () => {
-        publisher = await open(server, await encode({ bframes: 2, tracks: [
-            "640x360@600", "426x240@300"].map(parseTrack) }));
-        await server.isLive();
-        await until("both are listed", async () =>
-            (await renditions()).join() === "360p,240p");
-        const makesPictures = () => events("child_up").some((line) =>
-            line.includes("makes=pictures"));
-        assert.equal(makesPictures(), false);
-        const learner = await Viewer.open(browser, `https://${SERVER}:` +
-            `${new URL(server.httpsUrl).port}/watch/demo?mode=realtime`,
-        { ignoreHTTPSErrors: true });
-        await until("real time", async () => {
-            const player = await learner.player;
-            return player?.mode === "realtime" && player.media === "playing";
+    test("with B-frames the size of the first is made while somebody watches",
+        async () => {
+            publisher = await open(server, await encode({ bframes: 2, tracks: [
+                "640x360@600", "426x240@300"].map(parseTrack) }));
+            await server.isLive();
+            await until("both are listed", async () =>
+                (await renditions()).join() === "360p,240p");
+            assert.equal(makesPictures(), false);
+            const learner = await watch();
+            await learner.sees(30);
+            assert.equal(makesPictures(), true);
+            await learner.close();
         });
-        await learner.sees(30);
-        assert.equal(makesPictures(), true);
-        await learner.close();
-    });
 });

@@ -15,6 +15,8 @@ import { KEY, Lectern } from "./lib/server.mjs";
 import { until } from "./lib/wait.mjs";
 
 const SHOTS = "build/tests/e2e";
+/** A channel, and its key, on which nobody has spoken yet. */
+const LATER = "later";
 
 describe("the pages in real time",
     { skip: !hasNamespaces && "needs namespaces" }, () => {
@@ -23,7 +25,11 @@ describe("the pages in real time",
         before(async () => {
             await mkdir(SHOTS, { recursive: true });
             net = await Net.create();
-            server = await Lectern.start({ net, tls: true });
+            server = await Lectern.start({ net, tls: true,
+                yaml: "channels:\n" + [["demo", KEY], [LATER, LATER]]
+                    .map(([name, key]) => `  - { name: ${name}, ` +
+                        `stream_key: ${key}, type: STANDARD, latency: LOW }\n`)
+                    .join("") });
             browser = await launchRtc({
                 net, flags: ["--auto-select-desktop-capture-source=Entire"],
             });
@@ -38,12 +44,13 @@ describe("the pages in real time",
 
         const open = (path) => Viewer.open(browser, `${base}${path}`,
             { ignoreHTTPSErrors: true });
-        const watch = (query = "") => open(`/watch/demo${query}`);
+        const watch = (query = "", channel = "demo") =>
+            open(`/watch/${channel}${query}`);
 
-        async function lecture() {
-            const lecturer = new Publisher(server.rtmp());
+        async function lecture(channel = "demo", key = KEY) {
+            const lecturer = new Publisher(server.rtmp(key));
             await lecturer.isSending();
-            await server.isLive();
+            await server.isLive(channel);
             return lecturer;
         }
 
@@ -205,12 +212,9 @@ describe("the pages in real time",
         });
 
         test("before the lecture it waits, and begins by itself", async () => {
-            await until("the last lecture is over", async () =>
-                (await server.channel()).state === "offline" ||
-                (await server.channel()).state === "ended", 60000);
-            const learner = await watch("?mode=realtime");
+            const learner = await watch("?mode=realtime", LATER);
             await learner.becomes("waiting");
-            const lecturer = await lecture();
+            const lecturer = await lecture(LATER, LATER);
             await inRealTime(learner, "udp");
             await learner.close();
             await lecturer.stop();

@@ -14,6 +14,8 @@ import { barePage, launchRtc, paints, play, stats } from "./lib/rtc.mjs";
 import { KEY, Lectern } from "./lib/server.mjs";
 
 const SECONDS = 12;
+/** Who publishes is told when it is enough. */
+const BOUND = "60";
 const LIB = "tests/e2e/lib";
 
 describe("other stacks", { skip: !hasNamespaces && "needs namespaces" }, () => {
@@ -66,9 +68,10 @@ describe("other stacks", { skip: !hasNamespaces && "needs namespaces" }, () => {
     });
 
     test("aiortc publishes, libdatachannel watches", async () => {
-        const lecturer = aiortc("publish", url("whip"), `${2 * SECONDS}`, KEY);
+        const lecturer = aiortc("publish", url("whip"), BOUND, KEY);
         await server.isLive();
         const it = await result(datachannel("play", url("whep"), "6"));
+        lecturer.signal("SIGTERM");
         const sent = await result(lecturer);
         assert.equal(sent.status, 201, sent.text);
         assert.equal(it.status, 201, it.text);
@@ -83,10 +86,11 @@ describe("other stacks", { skip: !hasNamespaces && "needs namespaces" }, () => {
             "-preset", "ultrafast", "-tune", "zerolatency", "-g", "30",
             "-x264-params", "aud=1:repeat-headers=1:sliced-threads=0",
             "-pix_fmt", "yuv420p", "-f", "h264", film]);
-        const lecturer = datachannel("publish", url("whip"), `${2 * SECONDS}`,
-            KEY, film);
+        const lecturer = datachannel("publish", url("whip"), BOUND, KEY,
+            film);
         await server.isLive();
         const it = await result(aiortc("play", url("whep"), "8"));
+        lecturer.signal("SIGTERM");
         const sent = await result(lecturer);
         assert.equal(sent.status, 201, sent.text);
         assert.equal(it.status, 201, it.text);

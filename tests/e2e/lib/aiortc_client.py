@@ -3,12 +3,14 @@
 
 usage: aiortc_client.py play URL SECONDS
        aiortc_client.py publish URL SECONDS TOKEN
-Prints one JSON line: {"status", "state", "video", "audio"} with the frames
-that were received (play), or were given to the encoder (publish).
+Prints one JSON line, after SECONDS or when it is terminated: {"status",
+"state", "video", "audio"} with the frames that were received (play), or were
+given to the encoder (publish).
 """
 import asyncio
 import fractions
 import json
+import signal
 import sys
 import time
 import urllib.error
@@ -78,7 +80,13 @@ async def main():
         post, url, pc.localDescription.sdp, token)
     if status == 201:
         await pc.setRemoteDescription(RTCSessionDescription(text, "answer"))
-        await asyncio.sleep(seconds)
+        enough = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGTERM, enough.set)
+        try:
+            await asyncio.wait_for(enough.wait(), seconds)
+        except asyncio.TimeoutError:
+            pass
     print(json.dumps({"status": status, "state": pc.connectionState,
                       "text": "" if status == 201 else text, **counts}),
           flush=True)

@@ -4,7 +4,8 @@
  * usage: node datachannel_client.mjs play URL SECONDS
  *        node datachannel_client.mjs publish URL SECONDS TOKEN FILE.h264
  * FILE: Annex B, each access unit begun by a delimiter; sent at 30 per second.
- * Prints one JSON line: {"status", "state", "video", "audio"} in packets. */
+ * Prints one JSON line, after SECONDS or when it is terminated: {"status",
+ * "state", "video", "audio"} in packets. */
 import { readFileSync } from "node:fs";
 import nodeDataChannel from "node-datachannel";
 
@@ -76,7 +77,10 @@ const text = await answer.text();
 if (answer.status === 201) {
     pc.setRemoteDescription(text, "answer");
     if (what === "publish") send();
-    await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+    await new Promise((resolve) => {
+        process.once("SIGTERM", resolve);
+        setTimeout(resolve, 1000 * seconds);
+    });
 }
 console.log(JSON.stringify({
     status: answer.status, state, text: answer.ok ? "" : text, ...counts,

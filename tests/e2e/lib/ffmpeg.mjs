@@ -1,7 +1,7 @@
 /* tests/e2e/lib/ffmpeg.mjs — publishers: ffmpeg, filming the clock of
  * tests/bench/timebars.c. */
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { Program } from "./process.mjs";
 
@@ -18,8 +18,10 @@ export function timebars() {
     if (!existsSync(CAMERA) ||
         statSync(CAMERA).mtimeMs < statSync(SOURCE).mtimeMs) {
         mkdirSync(dirname(CAMERA), { recursive: true });
+        /* Several files may want it at once. */
         execFileSync("cc", ["-std=gnu11", "-D_GNU_SOURCE", "-O2", SOURCE,
-            "-o", CAMERA]);
+            "-o", `${CAMERA}.${process.pid}`]);
+        renameSync(`${CAMERA}.${process.pid}`, CAMERA);
     }
     return CAMERA;
 }
