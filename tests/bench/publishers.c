@@ -32,7 +32,7 @@ enum {
     HANDSHAKE = 1536,
     SRT_PAYLOAD = 1316,
     TS_PACKET = 188,
-    LATENCY_MS = 200,
+    LATENCY_MS = 120,
     TURN_US = 5000,
 };
 
