@@ -26,6 +26,10 @@ enum {
     SILENCE_US = 500000,
     SILENCE_LAG_MAX_US = 2000000,
     SILENCE_SPAN_US = 2000000, /* over which that is measured */
+    /* Pictures that jump by so much: a mark may say soon that the segment
+     * ended before. */
+    JUMP_US = 400000,
+    JUMP_WAIT_US = 200000,
     /* After one rendition is ready the others are waited for. */
     PUBLISH_WAIT_US = 1500000,
 };
@@ -57,6 +61,7 @@ struct packager {
     bool has_video;       /* the source sends video */
     uint8_t video_id;     /* the first of several; 0: none yet */
     int64_t video_dts_us; /* of the source's newest picture */
+    int64_t jumped_us;    /* of the first one behind the newest hole */
     int64_t shown_us;     /* dts of the newest one of any rendition */
     bool broken;          /* the source is: a mark will say where that is */
     enum store_state state;
@@ -301,7 +306,7 @@ static void note_lag(struct packager *p, struct lane *l, const struct frame *f)
  * the old segment does not. */
 static void fill_sound(struct packager *p, int64_t captured_at)
 {
-    if (p->broken) return;
+    if (p->broken || p->video_dts_us - p->jumped_us < JUMP_WAIT_US) return;
     for (int i = 0; i < p->lane_count; i++) {
         struct lane *l = &p->lanes[i];
         int64_t lag =
@@ -343,6 +348,8 @@ static void on_frame(struct packager *p, struct frame *f)
         if (p->video_id && f->track_id > p->video_id) return;
         p->video_id = f->track_id;
         p->has_video = true;
+        if (f->dts * 100 / 9 - p->video_dts_us >= JUMP_US)
+            p->jumped_us = f->dts * 100 / 9;
         p->video_dts_us = f->dts * 100 / 9;
         p->broken |= f->flags & FRAME_DISCONTINUITY;
         pass_all_audio(p, false);

@@ -222,7 +222,8 @@ void segmenter_feed(struct segmenter *s, const struct segmenter_frame *f,
 
     memset(out, 0, sizeof *out);
     if (m && !opens && s->conf.video && !f->key &&
-        !is_reached(s, m, f->pts, -pts_slack))
+        !is_reached(s, m, f->pts, -pts_slack) &&
+        f->dts - s->next_dts < s->part_ticks)
         m = NULL; /* only just: its IDR may be the next one */
     if (m && s->started && (!opens || m->msn != s->msn + 1)) {
         /* The IDR of a mark never came: nothing can be decoded on. */

@@ -16,6 +16,7 @@ enum {
     /* Sound is never so far before video in a stream that is well; and a
      * segment that ends then is still under 0.5 s over its target. */
     STALL_US = 450000,
+    STALL_LATE_US = LATE_US,
     JITTER_US = 2000, /* timestamps rounded to ms by the way */
     /* Before a segment is due: a source is asked, and its IDR is welcome. */
     ASK_US = 250000,
@@ -337,6 +338,15 @@ static bool is_due(const struct boundary *b, const struct boundary_frame *f,
     return span + b->gop_us > target + TIGHT_US;
 }
 
+/* Where a part ends, as stills do, but not before a picture. */
+static int64_t end_of_part(const struct boundary *b, int64_t pts)
+{
+    int64_t part = b->part_us * 9 / 100;
+    int64_t at = part > 0 ? pts - (pts - b->mark_pts) % part : pts;
+
+    return at > b->newest_pts ? at : pts;
+}
+
 static void follow(struct boundary *b, const struct boundary_frame *f,
                    struct boundary_step *step)
 {
@@ -356,10 +366,21 @@ static void follow(struct boundary *b, const struct boundary_frame *f,
     if (span < target + LATE_US) return;
     step->switched = true;
     b->gop_us = span;
-    if (b->conf.may_encode) b->mode = BOUNDARY_GRID;
-    put_mark(b, f, step);
-    /* Nothing breaks when the source merely goes on without an IDR. */
-    if (!b->conf.may_encode) step->mark.discontinuity = false;
+    if (b->conf.may_encode) {
+        b->mode = BOUNDARY_GRID;
+        put_mark(b, f, step);
+        return;
+    }
+    /* Nothing breaks when the source merely goes on without an IDR. Over a
+     * hole no picture begins there, and sound that had none, and comes a little
+     * later, shall end in time, too. */
+    struct boundary_frame here = *f;
+    bool broken = is_over_a_hole(b, f);
+    if (broken && span < target + LATE_US + AGAIN_US)
+        here.pts = end_of_part(b, b->mark_pts + (target + LATE_US) *
+                                                    VIDEO_TIMESCALE / 1000000);
+    put_mark(b, &here, step);
+    step->mark.discontinuity = broken;
 }
 
 struct boundary_step boundary_feed(struct boundary *b,
@@ -385,7 +406,7 @@ struct boundary_step boundary_feed(struct boundary *b,
 
 bool boundary_is_stalled(const struct boundary *b, int64_t pts)
 {
-    int64_t most = (int64_t)b->target_duration_s * 1000000 + STALL_US;
+    int64_t most = (int64_t)b->target_duration_s * 1000000 + STALL_LATE_US;
 
     return b->marked && !b->broken && to_us(pts - b->newest_pts) >= STALL_US &&
            to_us(pts - b->mark_pts) >= most;
@@ -393,12 +414,13 @@ bool boundary_is_stalled(const struct boundary *b, int64_t pts)
 
 bool boundary_stall(struct boundary *b, int64_t pts, struct mark *out)
 {
-    struct boundary_frame here = {pts, pts, false, false};
+    int64_t at = end_of_part(b, pts);
+    struct boundary_frame here = {at, at, false, false};
     struct boundary_step step = {0};
 
     if (!boundary_is_stalled(b, pts)) return false;
     put_mark(b, &here, &step);
-    b->key_pts = pts; /* the stall says nothing of the keyframe interval */
+    b->key_pts = at; /* the stall says nothing of the keyframe interval */
     *out = step.mark;
     return true;
 }

@@ -115,7 +115,7 @@ struct boundary_step boundary_feed(struct boundary *b,
                                    const struct boundary_frame *f);
 
 /* Sound goes on to pts. True: video stands still (a camera was covered, an app
- * went to the background) and the segment must end here, with *out. */
+ * went to the background) and the segment must end by then, with *out. */
 bool boundary_is_stalled(const struct boundary *b, int64_t pts);
 bool boundary_stall(struct boundary *b, int64_t pts, struct mark *out);
 

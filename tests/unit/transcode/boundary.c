@@ -392,8 +392,8 @@ static void test_a_stall_of_video(void **state)
         if (!boundary_stall(&r.b, pts, &m)) continue;
         assert_true(pts - (marks ? last : 4 * 90000) < 2.5 * 90000);
         assert_false(m.discontinuity);
-        assert_int_equal(m.pts, pts);
-        last = pts;
+        assert_in_range(pts - m.pts, 0, 200 * 90);
+        last = m.pts;
         marks++;
     }
     assert_int_equal(marks, 3);
