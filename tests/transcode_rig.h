@@ -349,11 +349,18 @@ static inline int tracks_of(uint8_t id)
     return n;
 }
 
+/* Fails the test where there is none. */
+static inline struct track *the_track(uint8_t id)
+{
+    struct track *t = bus_find_track(rig.bus, id);
+
+    assert_non_null(t);
+    return t;
+}
+
 static inline const struct track_info *newest_track(uint8_t id)
 {
-    const struct track *t = bus_find_track(rig.bus, id);
-
-    return t ? track_info(t) : NULL;
+    return track_info(the_track(id));
 }
 
 /* The capture's picture once more, as a second track. */

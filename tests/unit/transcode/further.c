@@ -35,7 +35,7 @@ static void test_a_second_picture_that_turns_strange(void **state)
         rig.second = true;
         play(0, 120, false, 0);
         assert_int_equal(frames_of(LADDER_360P), 120);
-        struct track_info info = *track_info(bus_find_track(rig.bus, SECOND));
+        struct track_info info = *track_info(the_track(SECOND));
         struct buf *config;
         struct track *t;
         if (i) info.codec = CODEC_HEVC;
@@ -64,7 +64,7 @@ static void test_a_second_picture_whose_time_comes(void **state)
     begin(CHANNEL_BASIC, NULL);
     rig.offset = TICK;
     tell_first();
-    struct track_info info = *track_info(bus_find_track(rig.bus, 1));
+    struct track_info info = *track_info(the_track(1));
     info.codec = CODEC_HEVC;
     assert_int_equal(track_create(&t, &info, (struct slice){0}), 0);
     tell_second(640, 360);

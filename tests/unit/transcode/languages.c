@@ -4,9 +4,8 @@
 /* The capture's sound as another source track. */
 static void tell_twin(uint8_t id, const char *language)
 {
-    struct track *t = NULL, *first = bus_find_track(rig.bus, 2);
+    struct track *t = NULL, *first = the_track(2);
 
-    assert_non_null(first);
     struct track_info info = *track_info(first);
     info.id = rig.twin = id;
     snprintf(info.language, sizeof info.language, "%s", language);
@@ -77,7 +76,7 @@ static void test_a_language_with_another_config(void **state)
     tell_twin(3, "de");
     play(1, 130, false, 0);
     assert_int_equal(tracks_of(LADDER_LANGUAGE), 1);
-    first = bus_find_track(rig.bus, 3);
+    first = the_track(3);
     struct slice config = track_config(first);
     assert_in_range(config.len, 2, sizeof stereo);
     memcpy(stereo, config.data, config.len);
@@ -107,7 +106,7 @@ static void test_the_lower_number_is_the_first_sound(void **state)
     (void)state;
     begin(CHANNEL_BASIC, NULL);
     play(0, 30, false, 0);
-    second = track_ref(bus_find_track(rig.bus, 2));
+    second = track_ref(the_track(2));
     struct track_info info = *track_info(second);
     info.id = 3;
     snprintf(info.language, sizeof info.language, "de");
@@ -175,7 +174,7 @@ static void test_sound_of_another_config_while_measuring(void **state)
     (void)state;
     begin(CHANNEL_BASIC, NULL);
     play(0, 30, false, 0);
-    struct track_info info = *track_info(bus_find_track(rig.bus, 2));
+    struct track_info info = *track_info(the_track(2));
     info.channels = 2;
     assert_int_equal(buf_create(&config, stereo, sizeof stereo), 0);
     struct slice all = slice_take(&config);
@@ -210,7 +209,7 @@ static void test_sound_of_another_config_waits_for_its_mark(void **state)
     play(2, 65, false, 0);
     before = frames_of(LADDER_AUDIO);
     assert_true(before > 80);
-    struct track_info info = *track_info(bus_find_track(rig.bus, 2));
+    struct track_info info = *track_info(the_track(2));
     info.channels = 2;
     assert_int_equal(buf_create(&config, stereo, sizeof stereo), 0);
     struct slice all = slice_take(&config);
