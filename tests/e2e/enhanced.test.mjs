@@ -13,7 +13,7 @@ import { Publisher } from "./lib/ffmpeg.mjs";
 import {
     EnhancedPublisher, RawRtmp, amf, connectCommand, publishCommands,
 } from "./lib/rtmp.mjs";
-import { KEY, Lectern } from "./lib/server.mjs";
+import { KEY, Lectern, hasSegments } from "./lib/server.mjs";
 import { until } from "./lib/wait.mjs";
 
 const run = promisify(execFile);
@@ -34,6 +34,7 @@ after(async () => {
 
 /** What ffmpeg finds in 2 s of a playlist, decoded without an error. */
 async function decoded(url, what) {
+    await hasSegments(url);
     const { stderr } = await run("ffmpeg", ["-hide_banner", "-nostdin",
         "-xerror", "-i", url, "-map", `0:${what}:0`, "-t", "2", "-f", "null",
         "-"], { timeout: 60000 });

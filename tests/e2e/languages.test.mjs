@@ -14,7 +14,7 @@ import { hearing, pitch } from "./lib/hearing.mjs";
 import { publishSounds } from "./lib/languages.mjs";
 import { plainPage } from "./lib/plain.mjs";
 import { Program } from "./lib/process.mjs";
-import { KEY, Lectern } from "./lib/server.mjs";
+import { KEY, Lectern, hasSegments } from "./lib/server.mjs";
 import { until } from "./lib/wait.mjs";
 
 const run = promisify(execFile);
@@ -62,6 +62,7 @@ test("every sound is a rendition, by name", async () => {
 
 test("each rendition has its own tone", async () => {
     const lines = await group(4);
+    await hasSegments(server.playlist());
     for (const [i, tone] of [1000, 400, 2000, 700].entries()) {
         const uri = lines[i].match(/URI="([^"]*)"/)[1];
         const heard = await pitch(new URL(uri, server.playlist()).href);

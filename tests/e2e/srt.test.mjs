@@ -9,7 +9,7 @@ import { Publisher } from "./lib/ffmpeg.mjs";
 import { Net, SERVER, hasNamespaces } from "./lib/netns.mjs";
 import { Obs, hasObs } from "./lib/obs.mjs";
 import { Program } from "./lib/process.mjs";
-import { KEY, Lectern } from "./lib/server.mjs";
+import { KEY, Lectern, hasSegments } from "./lib/server.mjs";
 import { until } from "./lib/wait.mjs";
 
 const BUILD = process.env.LECTERN_BUILD ?? "build";
@@ -154,6 +154,7 @@ test("HEVC passes through on top of an H.264 ladder", async () => {
             .map((line) => new URL(line, server.playlist("hevc")).href);
     });
     const decoded = async (url) => {
+        await hasSegments(url);
         const program = new Program("ffmpeg", ["-hide_banner", "-nostdin",
             "-xerror", "-i", url, "-map", "0:v:0", "-t", "2", "-f", "null",
             "-"]);

@@ -138,3 +138,13 @@ export class Lectern {
         return ended;
     }
 }
+
+/** Waits until each rendition of a multivariant playlist, or this media
+ *  playlist, has a whole segment: FFmpeg gives up where only parts are. */
+export async function hasSegments(url, bound = 30000) {
+    const text = async (of) => (await fetch(of)).text();
+    const media = (await text(url)).match(/[^"\n]+\/index\.m3u8/g) ?? [url];
+    for (const path of media)
+        await until(`a segment in ${path}`, async () =>
+            (await text(new URL(path, url))).includes("#EXTINF"), bound);
+}

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { Obs } from "../lib/obs.mjs";
 import { Program } from "../lib/process.mjs";
+import { hasSegments } from "../lib/server.mjs";
 import { until } from "../lib/wait.mjs";
 import { ffmpegCopies, ffmpegDefaults, ffmpegEncodes, gstreamer, isSrt,
     obsDoor, obsSettings } from "./encoders.mjs";
@@ -121,14 +122,6 @@ const decoder = (input, ...words) => ["-hide_banner", "-nostdin", "-xerror",
 
 const text = async (url) => (await fetch(url)).text();
 
-/** FFmpeg gives up on a playlist that has only parts so far. */
-async function hasSegments(top) {
-    const media = (await text(top)).match(/[^"\n]+\/index\.m3u8/g);
-    for (const path of media)
-        await until(`a segment in ${path}`, async () =>
-            (await text(new URL(path, top))).includes("#EXTINF"), BOUND);
-}
-
 /** Every rendition, decoded for a while without an error: what it says of the
  * sound. */
 async function decode(url) {
@@ -211,7 +204,7 @@ export async function play(c, { server, ...world }) {
         await Promise.race([server.isLive(c.channel, BOUND),
             program.gone.then(() =>
                 assert.fail(program.lines.slice(-30).join("\n")))]);
-        await hasSegments(url);
+        await hasSegments(url, BOUND);
         const [{ sound, ...more }] = await Promise.all(
             [looks(c, url), ...c.expect.warns.map(warned),
                 ...c.expect.logs.map(logged)]);
