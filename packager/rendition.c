@@ -502,6 +502,7 @@ void rendition_feed(struct rendition *r, const struct frame *f)
         r->dropped++;
         return;
     }
+    if (sound && !r->segmenter.started && r->known) silence_begin(r, f);
     if (sound && r->segmenter.started) silence_before(r, f);
     rendition_put(r, f);
 }

@@ -138,6 +138,15 @@ bool silence_until(struct rendition *r, int64_t until_us, int64_t captured_at)
     return r->silent != before;
 }
 
+void silence_begin(struct rendition *r, const struct frame *f)
+{
+    int64_t scale = r->segmenter.conf.timescale, until = f->dts - f->duration;
+
+    if (f->duration <= 0 || !segmenter_due(&r->segmenter, f->pts)) return;
+    silence_until(r, until / scale * 1000000 + until % scale * 1000000 / scale,
+                  f->captured_at);
+}
+
 bool silence_covers(const struct rendition *r, const struct frame *f)
 {
     return r->silent_to && f->dts + f->duration / 2 < r->silent_to;

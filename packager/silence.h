@@ -14,6 +14,9 @@ bool silence_is_vain(const struct rendition *r, const struct frame *f);
  * also into segments that nothing else begins. captured_at: of what came
  * meanwhile. True: r has got longer. */
 bool silence_until(struct rendition *r, int64_t until_us, int64_t captured_at);
+/* Sound that is back with f in the midst of a segment: that begins where those
+ * of all others do. */
+void silence_begin(struct rendition *r, const struct frame *f);
 /* Lies f where silence is told already? */
 bool silence_covers(const struct rendition *r, const struct frame *f);
 

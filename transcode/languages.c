@@ -4,6 +4,12 @@
 
 #include "transcode/transcode_priv.h"
 
+enum {
+    /* The first sound went: with what a segment is longer anyway, less than
+     * it may be. */
+    LEAD_TICKS = VIDEO_TIMESCALE * 15 / 100,
+};
+
 void languages_begin(struct transcode *t, const struct rungs_conf *conf,
                      const struct rungs_events *events)
 {
@@ -129,11 +135,30 @@ void languages_yield(struct transcode *t, struct track *first)
 
 /* --- frames --------------------------------------------------------------- */
 
+/* Without pictures the first sound sets the marks, and this one where that
+ * went. */
+static void lead(struct transcode *t, const struct frame *f)
+{
+    const struct track *source = languages_find(t, f->track_id)->source;
+    int64_t pts = transcode_video_ticks(f->pts, track_info(source)->timescale);
+    struct boundary_frame bf = {pts, pts, true, false};
+    struct boundary_step step;
+
+    if (!t->audio_alone || !t->planned || pts <= t->boundary.newest_pts ||
+        pts - t->alone_pts < LEAD_TICKS)
+        return;
+    step = boundary_feed(&t->boundary, &bf);
+    if (!step.marked) return;
+    publish_mark(t, &step.mark);
+    rungs_mark(t->rungs, &step.mark);
+}
+
 void languages_frame(struct transcode *t, struct frame *f)
 {
     struct language *l = languages_find(t, f->track_id);
 
     if (!l) return;
+    lead(t, f);
     rungs_frame(l->rungs, f);
     if (t->planned ? t->audio_waits || t->returns : t->boundary.anchored)
         pending_frame(&t->source, f);

@@ -299,9 +299,12 @@ static void on_sound_alone(struct transcode *t, struct frame *f)
     int64_t pts =
         transcode_video_ticks(f->pts, track_info(t->audio)->timescale);
     struct boundary_frame bf = {pts, pts, true, false};
-    struct boundary_step step;
+    struct boundary_step step = {0};
 
-    bool now = step_over(t, f, &bf, &step);
+    /* Where another language went on meanwhile, that set the marks. */
+    bool late = t->planned && pts < t->boundary.newest_pts;
+    bool now = late || step_over(t, f, &bf, &step);
+    t->alone_pts = pts;
     if (step.drop) return;
     if (step.decided) decided(t, &step);
     rungs_frame(t->sound, f);

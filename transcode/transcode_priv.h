@@ -34,6 +34,7 @@ struct transcode {
     struct languages languages;              /* the other sounds */
     bool passed_over[TRACK_RENDITION_FIRST]; /* said of a source track */
     bool audio_alone;
+    int64_t alone_pts;   /* then: of the first sound's newest */
     int64_t audio_first; /* pts of the first sound while there is no video */
     bool audio_seen;
     struct still still; /* what is shown when there are no pictures */

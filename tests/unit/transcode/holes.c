@@ -12,7 +12,7 @@
 #include "tests/harness.h"
 #include "transcode/transcode.h"
 
-enum { PICTURE = TRACK_SOURCE_FIRST, SOUND, RATE = 48000, FPS = 25 };
+enum { PICTURE = TRACK_SOURCE_FIRST, SOUND, OTHER, RATE = 48000, FPS = 25 };
 
 /* 640x360, 4.2.0, Constrained Baseline 3.0. */
 static const uint8_t avcc[] = {
@@ -28,6 +28,8 @@ struct hole {
     int64_t ahead_us; /* sound comes before its pictures by that; or jumps */
     bool alone;       /* there are no pictures at all */
     bool jump;        /* not lost: the clock of it went on by that */
+    bool other;       /* there is another language, which loses nothing, */
+    int64_t other_us; /* as much later */
 };
 
 static struct rig {
@@ -149,6 +151,7 @@ static void begin(const struct hole *h)
     assert_int_equal(packager_create(&rig.packager, rig.bus, &packager), 0);
     if (!h->alone) tell_track(PICTURE);
     tell_track(SOUND);
+    if (h->other) tell_track(OTHER);
 }
 
 static void end(void)
@@ -187,6 +190,8 @@ static void play(int64_t for_us)
         rig.now_us = sounds ? heard : shown;
         if (sounds && !is_lost(heard, h->sound_us))
             give(SOUND, shift(heard, h->sound_us) * RATE / 1000000, 1024, true);
+        if (sounds && h->other)
+            give(OTHER, (heard + h->other_us) * RATE / 1000000, 1024, true);
         if (!sounds && !is_lost(shown, h->picture_us))
             give(PICTURE, shift(shown, h->picture_us) * 9 / 100, 90000 / FPS,
                  picture % (2 * FPS) == 0);
@@ -203,6 +208,11 @@ static void pass(const struct hole *h)
     begin(h);
     play(h->at_us + 9000000);
     assert_true(rig.store->listed);
+    for (int i = 0; i < 2; i++)
+        if (rig.seen[i] && h->other)
+            assert_true(
+                rig.seen[i]->segments[rig.seen[i]->segment_count - 1].msn >=
+                (uint64_t)(h->at_us + 5000000) / 2000000);
     assert_int_equal(rig.broken, 0);
     end();
 }
@@ -251,10 +261,25 @@ static void test_sound_alone_jumps(void **state)
         }
 }
 
+/* The first language goes, for a while or for good: another has the marks. */
+static void test_another_sound_alone_goes_on(void **state)
+{
+    (void)state;
+    for (int64_t by = -200000; by <= 200000; by += 200000)
+        for (int64_t at = 6000000; at < 8000000; at += 330000)
+            for (int64_t n = 300000; n < 30000000; n = n * 3 / 2)
+                pass(&(struct hole){.at_us = at,
+                                    .sound_us = n,
+                                    .alone = true,
+                                    .other = true,
+                                    .other_us = by});
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_both_are_lost),
     cmocka_unit_test(test_pictures_are_lost),
     cmocka_unit_test(test_sound_is_lost),
     cmocka_unit_test(test_sound_alone_jumps),
+    cmocka_unit_test(test_another_sound_alone_goes_on),
 };
 HARNESS_MAIN(tests)
