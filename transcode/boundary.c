@@ -304,11 +304,15 @@ static void measure(struct boundary *b, const struct boundary_frame *f,
             take_hint(b, step);
         return;
     }
+    /* Sound whose clock jumped says nothing of its cadence by that. */
+    bool hole = b->source.must_encode && b->gop_us &&
+                to_us(f->pts - b->newest_pts) >= STALL_US;
+    if (hole) b->seen = 0;
     if (b->seen < BOUNDARY_SEEN_MAX) b->seen_dts[b->seen++] = f->dts;
     span = to_us(f->pts - b->anchor_pts);
     if (f->key) {
         int64_t gop = to_us(f->pts - b->key_pts);
-        if (gop > b->gop_us) b->gop_us = gop;
+        if (gop > b->gop_us && !hole) b->gop_us = gop;
         b->key_pts = f->pts;
     }
     if (is_hinted(b)) {

@@ -208,6 +208,8 @@ static void pass(const struct hole *h)
     begin(h);
     play(h->at_us + 9000000);
     assert_true(rig.store->listed);
+    assert_int_equal(rig.store->plan.target_duration_s, 2);
+    assert_in_range(rig.store->plan.part_us, 150000, 250000);
     for (int i = 0; i < 2; i++)
         if (rig.seen[i] && h->other)
             assert_true(
@@ -259,6 +261,9 @@ static void test_sound_alone_jumps(void **state)
             pass(&(struct hole){
                 .at_us = at, .sound_us = n, .alone = true, .jump = true});
         }
+    for (int64_t at = 0; at < 4000000; at += 390000)
+        pass(&(struct hole){
+            .at_us = at, .sound_us = 40000000, .alone = true, .jump = true});
 }
 
 /* The first language goes, for a while or for good: another has the marks. */
