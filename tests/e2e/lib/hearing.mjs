@@ -7,13 +7,14 @@ const run = promisify(execFile);
 const RATE = 16000;
 
 /**
- * Of a second of sound that ffmpeg decodes, by counting where it crosses zero.
+ * Of a second of sound that ffmpeg decodes, by counting where it crosses zero:
+ * the second one, since what is made begins with silence until its child is up.
  * @param {string} url
  * @returns {Promise<number>} Hz
  */
 export async function pitch(url) {
     const { stdout } = await run("ffmpeg", ["-v", "error", "-nostdin", "-i",
-        url, "-map", "0:a:0", "-t", "1", "-ac", "1", "-ar", `${RATE}`, "-f",
+        url, "-map", "0:a:0", "-ss", "1", "-t", "1", "-ac", "1", "-ar", `${RATE}`, "-f",
         "s16le", "-"], { encoding: "buffer", timeout: 60000 });
     let crossings = 0;
     for (let at = 2; at + 1 < stdout.length; at += 2)
