@@ -100,6 +100,9 @@ class Room {
             (await this.server.channel()).state === "live");
         await what();
         const { code } = await program.gone;
+        /* It may have ended before all that it said is read. */
+        await until("the checker's sum", () =>
+            program.lines.some((line) => /rules broken/.test(line)));
         const said = program.lines.join("\n");
         assert.match(said, /0 rules broken/);
         assert.equal(code, 0, said);
