@@ -16,7 +16,7 @@ import { play, refusal } from "./matrix/run.mjs";
 const ALL = process.env.LECTERN_MATRIX === "all";
 const ONLY = process.env.LECTERN_MATRIX_ONLY;
 /** At once: their encoders share this machine. */
-const LIGHT = 8, HEAVY = 2;
+const LIGHT = 6, HEAVY = 2;
 
 const world = {}, alone = {};
 
