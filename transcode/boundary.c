@@ -62,7 +62,10 @@ void boundary_source(struct boundary *b, const struct boundary_source *s)
 
 void boundary_expect(struct boundary *b, int64_t gop_us)
 {
-    if (gop_us > 0) b->conf.hint_gop_us = gop_us;
+    int64_t hint = b->conf.hint_gop_us;
+
+    if (gop_us <= 0 || (gop_us < hint && hint <= GOP_MAX_US)) return;
+    b->conf.hint_gop_us = gop_us;
 }
 
 void boundary_measure(struct boundary *b)

@@ -97,7 +97,9 @@ struct boundary_step {
 void boundary_init(struct boundary *b, const struct boundary_conf *conf);
 /* What follows is of this kind; a change implies a break. */
 void boundary_source(struct boundary *b, const struct boundary_source *s);
-/* Its encoder says how far apart its keyframes are: a better hint. */
+/* Its encoder says how far apart its keyframes are: a better hint, except that
+ * what it did last time may be a little longer. It counts in frames, of which
+ * some may be missing. */
 void boundary_expect(struct boundary *b, int64_t gop_us);
 /* No hint is to be taken. */
 void boundary_measure(struct boundary *b);

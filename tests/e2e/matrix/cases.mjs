@@ -98,14 +98,15 @@ function lost() {
     return { lecture: { ...GOOD, lost: { at: 5.4, for: 1.5 } }, expect };
 }
 
-/** Where nothing tells the interval 2 s are expected: the top rendition is the
- * source at first, and is made once no keyframe came. */
-function unsaid() {
-    const expect = plays(GOOD, { warns: ["keyframes"],
+/** No keyframe came when one was expected: the top rendition is the source at
+ * first, and is made from then on. */
+function late(more, at, warns = []) {
+    const expect = plays(GOOD, { warns,
         logs: ["event=keyframes_late"], made: true });
     expect.sizes = { "180p": ["320x180", "320x180"],
         "160p": ["284x160", "284x160"] };
-    return { lecture: { ...GOOD, keyframes: 8, unsaid: { at: 2.4 } }, expect };
+    return { lecture: { ...GOOD, ...more, breaks: { at } }, expect,
+        note: "From the channel's second lecture on its interval is known" };
 }
 
 /* --- who is refused ------------------------------------------------------- */
@@ -226,14 +227,15 @@ export const TROUBLES = {
     fps60: ["60 fps", lecture({ fps: 60 })],
     uneven: ["a variable frame rate", except("obs",
         impossible("OBS sends a constant rate"),
-        lecture({ uneven: true }))],
+        () => late({ uneven: true }, 4.8))],
     portrait: ["portrait", lecture({ width: 180, height: 320 })],
     bframes: ["B-frames", lecture({ bFrames: 2 }, { warns: ["b_frames"] })],
     keyframes: ["keyframes every 8 s", lecture({ keyframes: 8 },
         { warns: ["keyframes"], logs: ["event=keyframes_late"],
             made: true })],
     unsaid: ["the same, from an encoder that says nothing of it", (encoder) =>
-        encoder === "ffmpeg" ? unsaid() : null],
+        encoder === "ffmpeg" ? late({ keyframes: 8, unsaid: true }, 2.4,
+            ["keyframes"]) : null],
     mono: ["44.1 kHz, mono", lecture({ rate: 44100, channels: 1 })],
     surround: ["5.1 sound", except("gstreamer",
         impossible("its `voaacenc` has two channels at most"),

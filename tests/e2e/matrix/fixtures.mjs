@@ -22,8 +22,9 @@ const SECONDS = 48;
  * @property {{width: number, height: number, at: number}} [then] another size
  *     from `at` on, s; a keyframe's time
  * @property {{at: number, for: number}} [lost] a piece that is missing, s
- * @property {{at: number}} [unsaid] what x264 writes of its settings is left
- *     out; what is made of the lecture is different from `at` on, s
+ * @property {boolean} [unsaid] what x264 writes of its settings is left out
+ * @property {{at: number}} [breaks] what is made of it is different from `at`
+ *     on, s
  * @property {"h264" | "hevc"} codec
  * @property {"4:2:0" | "4:4:4"} colour
  * @property {"aac" | "mp3"} sound

@@ -176,7 +176,7 @@ async function sizes(top) {
 }
 
 async function looks(c, url) {
-    const event = c.lecture.then ?? c.lecture.lost ?? c.lecture.unsaid;
+    const event = c.lecture.then ?? c.lecture.lost ?? c.lecture.breaks;
     if (!event) {
         const [sound] = await Promise.all(
             [decode(url), check(url, LOOKED_AT_S)]);

@@ -276,6 +276,24 @@ static void test_a_hint_without_a_cadence(void **state)
     assert_int_equal(r.marks[1], 2.4 * 90000);
 }
 
+/* What the encoder says of itself against what the channel did last time. */
+static void test_what_is_expected(void **state)
+{
+    static const struct {
+        int64_t hint, said, taken;
+    } rows[] = {{0, 2000000, 2000000},       {2000000, 8333333, 8333333},
+                {8333333, 2000000, 2000000}, {3000000, 2000000, 3000000},
+                {2000000, 0, 2000000},       {2000000, -1, 2000000}};
+    static struct rig r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        setup(&r, true, rows[i].hint);
+        boundary_expect(&r.b, rows[i].said);
+        assert_int_equal(r.b.conf.hint_gop_us, rows[i].taken);
+    }
+}
+
 /* What was expected gives way to what is seen, and that is the next hint. */
 static void test_a_hint_that_is_wrong(void **state)
 {
@@ -515,6 +533,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_hole_ends_the_segment),
     cmocka_unit_test(test_a_hint_decides_at_once),
     cmocka_unit_test(test_a_hint_without_a_cadence),
+    cmocka_unit_test(test_what_is_expected),
     cmocka_unit_test(test_a_hint_that_is_wrong),
     cmocka_unit_test(test_a_break_waits_for_a_keyframe),
     cmocka_unit_test(test_a_break_while_measuring),
