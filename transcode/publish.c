@@ -9,6 +9,13 @@ enum { VARIED_FPS = 30 }; /* of a source whose cadence says nothing */
 
 /* --- the ladder ----------------------------------------------------------- */
 
+static const struct ladder_rung *passes(const struct transcode *t, uint8_t id)
+{
+    const struct ladder_rung *r = ladder_find(&t->lineup.ladder, id);
+
+    return r && r->info.passthrough ? r : NULL;
+}
+
 /* Made by us, or taken from the source? */
 static bool encodes_top(const struct transcode *t)
 {
@@ -76,7 +83,9 @@ void publish_choose(struct transcode *t)
         s.audio = *track_info(t->audio);
         languages_list(t, &s);
     }
+    bool passed = passes(t, LADDER_TOP);
     lineup_choose(&t->lineup, &conf, &s);
+    if (!passed && passes(t, LADDER_TOP)) t->top_due = true;
     want(t);
 }
 
@@ -147,13 +156,6 @@ void publish_change(struct transcode *t)
 }
 
 /* --- publishing ----------------------------------------------------------- */
-
-static const struct ladder_rung *passes(const struct transcode *t, uint8_t id)
-{
-    const struct ladder_rung *r = ladder_find(&t->lineup.ladder, id);
-
-    return r && r->info.passthrough ? r : NULL;
-}
 
 bool publish_track(struct transcode *t, uint8_t id, struct track *source)
 {
@@ -249,7 +251,8 @@ void publish_mark(struct transcode *t, const struct mark *m)
 void publish_video(struct transcode *t, const struct frame *f,
                    const struct boundary_step *step)
 {
-    if (t->boundary.mode != BOUNDARY_FOLLOW || step->drop) return;
+    /* One that comes into the ladder begins with a mark. */
+    if (t->boundary.mode != BOUNDARY_FOLLOW || step->drop || t->top_due) return;
     publish_frame(t, f, LADDER_TOP, step->marked && step->mark.discontinuity);
 }
 

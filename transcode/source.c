@@ -470,7 +470,5 @@ void source_back(struct transcode *t)
     languages_back(t);
     t->returns = t->planned && t->video && !t->audio_alone;
     t->unheard = true;
-    if (!t->video || !boundary_retry(&t->boundary)) return;
-    t->top_due = true;
-    publish_change(t);
+    if (t->video && boundary_retry(&t->boundary)) publish_change(t);
 }

@@ -55,7 +55,7 @@ describe("the pages in real time",
         }
 
         /** The page's account fits, within `bound` ms. */
-        const is = (learner, what, fits, bound = 20000) =>
+        const is = (learner, what, fits, bound = 60000) =>
             until(what, async () => {
                 const player = await learner.player;
                 return player && fits(player) && player;

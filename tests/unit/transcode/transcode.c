@@ -205,7 +205,49 @@ static void test_sound_that_joins_a_newcomer_late(void **state)
     finish();
 }
 
+static void tell_picture(enum codec codec, uint32_t width, uint32_t height)
+{
+    struct track *t;
+
+    for (int i = 0; i < rig.record_count; i++) {
+        struct wire_record told = rig.capture[i];
+        if (told.type != WIRE_TRACK || told.v.track.id != TRACK_SOURCE_FIRST)
+            continue;
+        told.v.track.codec = codec;
+        told.v.track.width = width;
+        told.v.track.height = height;
+        told.v.track.fps_num = 30;
+        told.v.track.fps_den = 1;
+        assert_int_equal(wire_to_track(&told, &t), 0);
+        bus_track(rig.bus, t);
+        track_unref(&t);
+        return;
+    }
+    fail_msg("no picture in the capture");
+}
+
+/* The top was of another codec, and there is none while the other has rungs of
+ * its own; where it has not, it is the top: from a mark on, and told. */
+static void test_a_top_that_joins_begins_with_a_mark(void **state)
+{
+    (void)state;
+    begin(CHANNEL_STANDARD, "/nowhere");
+    rig.offset = TICK;
+    tell_picture(CODEC_HEVC, 1280, 720);
+    play(0, 1, false, 0);
+    assert_int_equal(frames_of(LADDER_TOP), 1);
+    tell_picture(CODEC_H264, 320, 180);
+    play(60, 90, false, 0);
+    assert_int_equal(frames_of(LADDER_TOP), 1);
+    tell_picture(CODEC_H264, 160, 90);
+    play(90, 150, false, 0);
+    assert_int_equal(frames_of(LADDER_TOP), 1 + 30);
+    assert_int_equal(tracks_of(LADDER_TOP), 2);
+    finish();
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_top_that_joins_begins_with_a_mark),
     cmocka_unit_test(test_source_passes_and_a_rung_is_made),
     cmocka_unit_test(test_a_publisher_that_returns_is_a_discontinuity),
     cmocka_unit_test(test_a_late_keyframe_switches_the_top),
