@@ -205,6 +205,10 @@ export async function play(c, { server, ...world }) {
             program.gone.then(() =>
                 assert.fail(program.lines.slice(-30).join("\n")))]);
         await hasSegments(url, BOUND);
+        /* An encoder that is slow to begin may be heard before it is seen. */
+        if (c.lecture.video)
+            await until("a picture", async () =>
+                (await text(url)).includes("RESOLUTION="), BOUND);
         const [{ sound, ...more }] = await Promise.all(
             [looks(c, url), ...c.expect.warns.map(warned),
                 ...c.expect.logs.map(logged)]);
