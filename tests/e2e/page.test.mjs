@@ -168,6 +168,22 @@ test("a browser without Media Source is told so", async () => {
     await learner.close();
 });
 
+test("who comes again asks for the page alone", async () => {
+    const learner = await Viewer.open(browser, server.watch());
+    const { page } = learner;
+    await learner.becomes("live");
+    await page.reload();
+    await learner.becomes("live");
+    const files = await page.evaluate(() =>
+        performance.getEntriesByType("resource")
+            .filter(({ name }) => name.includes("/assets/"))
+            .map(({ name, transferSize }) => ({ name, transferSize })));
+    assert.ok(files.length > 20, `${files.length} files`);
+    for (const { name, transferSize } of files)
+        assert.equal(transferSize, 0, name);
+    await learner.close();
+});
+
 test("over TLS it all comes by HTTP/2", async () => {
     const secure = await Lectern.start({ tls: true });
     const other = new Publisher(secure.rtmp());

@@ -7,7 +7,7 @@
  *    ├────close()───────┼──► absent               └──► ended
  *    │                  │ codecs that this browser does not have
  *    └────close()───────┴──► foreign */
-import Hls from "/assets/vendor/hls.min.mjs";
+import Hls from "../vendor/hls.min.mjs";
 import { ServerClock } from "./clock.js";
 import { grew, kinds } from "./kinds.js";
 import { nearest, recall } from "./language.js";
@@ -18,6 +18,10 @@ import { EarlyLoader } from "./loader.js";
 const TICK = 100;
 /** No progress for this long while wanting to play is a stall, ms. */
 const STALL = 300;
+/** So far apart may the beginnings of picture and sound be, s. */
+const APART = 1;
+/** Over the rounding of media times, s. */
+const HAIR = 0.02;
 /** Between looks for a picture or a sound that was not there, ms. */
 const LOOK = 5000;
 /** Fatal errors in a row before the whole pipeline is built anew. */
@@ -319,6 +323,17 @@ export class LlHls extends EventTarget {
         if (buffered.length === 0) return;
         const end = buffered.end(buffered.length - 1);
         this.#control.delivered(end, seconds());
+        this.#meet();
+    }
+
+    /** hls.js sets out with the picture and with the sound, each at its own
+     *  moment: where one begins later than the position, that is the start. */
+    #meet() {
+        const { buffered, currentTime } = this.#video;
+        const wait = buffered.start(0) - currentTime;
+        if (this.#state === "loading" && currentTime > 0 && wait > 0 &&
+            wait < APART)
+            this.#video.currentTime = buffered.start(0) + HAIR;
     }
 
     #tick() {

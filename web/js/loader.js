@@ -1,6 +1,6 @@
 /* js/loader.js — hls.js's loader, which first looks at what js/early.js has
  * asked for already. */
-import { XhrLoader } from "/assets/vendor/hls.min.mjs";
+import { XhrLoader } from "../vendor/hls.min.mjs";
 import { take } from "./early.js";
 
 export class EarlyLoader extends XhrLoader {
