@@ -2,8 +2,10 @@
  * one file, encoded before, at the pace of its own clock.
  *   build/tests/bench/publishers rtmp PORT KEY COUNT FILE.flv [SECONDS]
  *   build/tests/bench/publishers srt  PORT KEY COUNT FILE.ts  [SECONDS]
- * on loopback. In KEY each % becomes the publisher's number, 0 ... Beginnings
- * are spread over two seconds, as keyframes of strangers are. Says
+ * on loopback; "srt" sends a frame's packets at once, as FFmpeg, OBS and
+ * GStreamer do, "srt-even" as boxes do whose rate is constant. In KEY each %
+ * becomes the publisher's number, 0 ... Beginnings are spread over two seconds,
+ * as keyframes of strangers are. Says
  *   begun N AT     when the N-th began to send; AT is the wall clock, ms
  *   sent BYTES, at most MS ms late, N gone
  * at the end of the file or after so many SECONDS. RTMP speaks as OBS does:
@@ -43,7 +45,7 @@ struct piece {
 };
 
 static struct {
-    bool srt;
+    bool srt, even;
     int port, count;
     uint8_t *bytes; /* as they go out: chunked, or packets */
     size_t len;
@@ -220,7 +222,7 @@ static int64_t pcr_us(const uint8_t *p)
     return base * 100 / 9;
 }
 
-/* Between two clock references bytes come evenly. */
+/* What is between two clock references comes with the first one, or evenly. */
 static void load_ts(uint8_t *file, size_t len)
 {
     int64_t first = -1, was = 0;
@@ -233,9 +235,9 @@ static void load_ts(uint8_t *file, size_t len)
         if (now < 0) continue;
         if (first < 0) first = now;
         now -= first;
+        int64_t span = all.even ? now - was : 0;
         for (size_t k = from; k < at; k += SRT_PAYLOAD)
-            add_piece(was + (now - was) * (int64_t)(k - from) /
-                                (int64_t)(at - from),
+            add_piece(was + span * (int64_t)(k - from) / (int64_t)(at - from),
                       k, SRT_PAYLOAD);
         if (at > from)
             from += (at - from + SRT_PAYLOAD - 1) / SRT_PAYLOAD * SRT_PAYLOAD;
@@ -366,11 +368,13 @@ int main(int argc, char **argv)
     size_t len;
 
     if (argc < 6) {
-        fputs("usage: publishers rtmp|srt PORT KEY COUNT FILE [SECONDS]\n",
+        fputs("usage: publishers rtmp|srt|srt-even PORT KEY COUNT FILE "
+              "[SECONDS]\n",
               stderr);
         return 2;
     }
-    all.srt = !strcmp(argv[1], "srt");
+    all.srt = !strncmp(argv[1], "srt", 3);
+    all.even = !strcmp(argv[1], "srt-even");
     all.port = atoi(argv[2]);
     all.count = atoi(argv[4]);
     if (all.count < 1 || all.count > COUNT_MAX) return 2;

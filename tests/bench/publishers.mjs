@@ -69,7 +69,7 @@ function lectern(names, type = "BASIC") {
 }
 const numbered = (count) => Array.from({ length: count }, (_, i) => `c${i}`);
 const portOf = (server, kind) =>
-    kind === "srt" ? server.srtPort : server.rtmpPort;
+    kind === "rtmp" ? server.rtmpPort : server.srtPort;
 
 /* --- what one costs ------------------------------------------------------- */
 
@@ -77,7 +77,7 @@ async function oursCosts(kind, clips) {
     const names = numbered(EACH);
     const server = await lectern(names);
     const sender = send(kind, portOf(server, kind), "key-c%", EACH,
-        clips[kind], SPAN_S + 15);
+        clips[kind.replace("-even", "")], SPAN_S + 15);
     try {
         for (const name of names) await server.isLive(name);
         await pause(3000);
@@ -127,13 +127,13 @@ async function nginxCosts(clips, hls) {
 }
 
 /** Takes SRT and lets it fall: libsrt's own share, with no media in it. */
-async function transmitCosts(clips) {
+async function transmitCosts(kind, clips) {
     const [port] = await freePorts(1);
     const it = spawn("srt-live-transmit", ["-q",
         `srt://127.0.0.1:${port}?mode=listener`, "file://con"],
     { stdio: ["ignore", "ignore", "ignore"] });
     await pause(1000);
-    const sender = send("srt", port, "none", 1, clips.srt, SPAN_S + 15);
+    const sender = send(kind, port, "none", 1, clips.srt, SPAN_S + 15);
     try {
         await sender.said(/^begun 0 /);
         await pause(3000);
@@ -145,6 +145,7 @@ async function transmitCosts(clips) {
 }
 
 async function cost() {
+    const transmit = "srt-live-transmit to nothing, ";
     const clips = makeClips("six", "1280x720", 6000, SPAN_S + 20);
     const least = {};
     for (let round = 0; round < ROUNDS; round++)
@@ -153,19 +154,21 @@ async function cost() {
             ["nginx-rtmp, relay alone", () => nginxCosts(clips, false)],
             ["nginx-rtmp with HLS", () => nginxCosts(clips, true)],
             ["srt", () => oursCosts("srt", clips)],
-            ["srt-live-transmit, to nothing", () => transmitCosts(clips)],
+            [`${transmit}srt`, () => transmitCosts("srt", clips)],
+            ["srt-even", () => oursCosts("srt-even", clips)],
+            [`${transmit}srt-even`, () => transmitCosts("srt-even", clips)],
         ])
             least[name] = Math.min(least[name] ?? Infinity, await measure());
-    const beside = (mine, theirs) =>
-        `${(least[mine] / least[theirs]).toFixed(2)} × ${theirs} ` +
-        `(${percent(least[theirs])})`;
-    console.log(`CPU of a publisher, 6 Mbit/s, LL-HLS, RTMP  ` +
-        `${percent(least.rtmp)} of a core (goal 1 %), ` +
-        `${beside("rtmp", "nginx-rtmp with HLS")}, ` +
-        beside("rtmp", "nginx-rtmp, relay alone"));
-    console.log(`CPU of a publisher, 6 Mbit/s, LL-HLS, SRT   ` +
-        `${percent(least.srt)} of a core (goal 1 %), ` +
-        beside("srt", "srt-live-transmit, to nothing"));
+    const say = (what, mine, ...others) => console.log(
+        `CPU of a publisher, 6 Mbit/s, LL-HLS, ${what.padEnd(18)} ` +
+        [`${percent(least[mine])} of a core (goal 1 %)`,
+            ...others.map((theirs) =>
+                `${(least[mine] / least[theirs]).toFixed(2)} × ` +
+                `${theirs.replace(/, srt.*/, "")} ` +
+                `(${percent(least[theirs])})`)].join(", "));
+    say("RTMP", "rtmp", "nginx-rtmp with HLS", "nginx-rtmp, relay alone");
+    say("SRT", "srt", `${transmit}srt`);
+    say("SRT, sent evenly", "srt-even", `${transmit}srt-even`);
 }
 
 /* --- two hundred ---------------------------------------------------------- */
