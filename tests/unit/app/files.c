@@ -30,6 +30,7 @@ static const char *head_of(struct response *r)
 
     assert_non_null(r);
     head = response_http1_head(r);
+    assert_non_null(head);
     assert_true(buf_len(head) < sizeof text);
     memcpy(text, buf_data(head), buf_len(head));
     text[buf_len(head)] = 0;
