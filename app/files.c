@@ -10,6 +10,7 @@
 #include "app/assets.h"
 #include "core/base/buf.h"
 #include "core/base/err.h"
+#include "core/base/hash.h"
 #include "core/net/server.h"
 
 enum { FILES_MAX = 128, PAGE_BYTES_MAX = 1 << 20 };
@@ -66,23 +67,14 @@ static size_t type_of(const char *name)
 
 /* --- the version ---------------------------------------------------------- */
 
-/* FNV-1a, 64 bits: two releases shall differ; nobody is kept out by it. */
-static uint64_t digest(uint64_t h, const void *data, size_t len)
-{
-    const uint8_t *p = data;
-
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ p[i]) * 0x100000001b3;
-    return h;
-}
-
+/* Two releases shall differ; nobody is kept out by it. */
 static void set_version(struct files *f, const struct asset *assets)
 {
-    uint64_t h = 0xcbf29ce484222325;
+    uint64_t h = HASH_BEGIN;
 
     for (const struct asset *a = assets; a->name; a++) {
-        h = digest(h, a->name, strlen(a->name) + 1);
-        h = digest(h, a->data, (size_t)(a->end - a->data));
+        h = hash_bytes(h, a->name, strlen(a->name) + 1);
+        h = hash_bytes(h, a->data, (size_t)(a->end - a->data));
     }
     snprintf(f->version, sizeof f->version, "%016" PRIx64, h);
 }

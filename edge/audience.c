@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hash.h"
+
 enum { WORDS = AUDIENCE_BITS / 64 };
 
 uint64_t audience_hash(uint64_t seed, const char *text)
 {
-    uint64_t h = seed ^ 0xcbf29ce484222325u;
+    uint64_t h = hash_text(seed ^ HASH_BEGIN, text);
 
-    for (; *text; text++)
-        h = (h ^ (unsigned char)*text) * 0x100000001b3u;
     h ^= h >> 32;
     h *= 0xd6e8feb86659fd93u;
     return h ^ h >> 32;

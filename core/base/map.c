@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "core/base/err.h"
+#include "core/base/hash.h"
 
 struct map_entry {
     uint64_t hash;
@@ -34,10 +35,8 @@ void map_release(struct map *m)
 /* FNV-1a from a secret seed, then mixed (the finaliser of splitmix64). */
 static uint64_t hash_of(const struct map *m, const char *key)
 {
-    uint64_t h = m->seed ^ 0xcbf29ce484222325u;
+    uint64_t h = hash_text(m->seed ^ HASH_BEGIN, key);
 
-    for (; *key; key++)
-        h = (h ^ (unsigned char)*key) * 0x100000001b3u;
     h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9u;
     h = (h ^ h >> 27) * 0x94d049bb133111ebu;
     return h ^ h >> 31;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/hash.h"
 #include "core/rtc/negotiate_priv.h"
 
 struct writing {
@@ -251,11 +252,7 @@ static void write_refused(struct writing *w, const struct sdp_media *m)
 /* Identifies this answer; any number will do (RFC 9429 §5.2.1: 63 bits). */
 static uint64_t session_id(const struct rtc_credentials *local)
 {
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (const char *at = local->ufrag; *at; at++)
-        h = (h ^ (unsigned char)*at) * 0x100000001b3u;
-    return h >> 1;
+    return hash_text(HASH_BEGIN, local->ufrag) >> 1;
 }
 
 static void write_session(struct writing *w)
